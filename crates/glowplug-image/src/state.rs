@@ -30,7 +30,7 @@ pub struct SignalAction {
 pub const SIGNALS: usize = 64;
 
 /// A function of the vdso that the frozen process may call.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct VdsoSymbol {
     /// Its name, NUL-padded.
