@@ -15,6 +15,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod cpu;
 pub mod head;
 pub mod inputs;
 pub mod params;

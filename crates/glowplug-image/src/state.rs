@@ -2,11 +2,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Registers that the System V ABI preserves over a call, at the point where the process goes on.
+/// Where the process goes on. What else the System V ABI preserves over a call lies on its stack there.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Registers {
-    /// Stack pointer; the callee-saved general registers are on the stack there.
+    /// Stack pointer.
     pub rsp: u64,
     /// Where to go on.
     pub rip: u64,
@@ -60,11 +60,6 @@ pub struct Layout {
     pub brk: u64,
 }
 
-/// CPU identity: feature words of `cpuid` leaves 1, 7, 0xd and 0x80000001, and `xgetbv(0)`.
-///
-/// Resolved ifuncs and dispatch tables of libraries are baked into an image, so every word must be equal.
-pub const CPU_WORDS: usize = 12;
-
 /// What a frozen process needs beside its memory. Filled by the process that stands still, completed by the freezer.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -102,13 +97,11 @@ pub struct Context {
     /// Where in the frozen memory the restorer leaves its [`ThawInfo`].
     pub info_addr: u64,
     /// CPU identity.
-    pub cpu: [u32; CPU_WORDS],
+    pub cpu: crate::cpu::Words,
     /// Soft limit of the stack's size in bytes; all ones for none.
     pub stack_limit: u64,
     /// Process id of the frozen process; a thaw with the same id would look like no change to code that compares ids.
     pub pid: u64,
-    /// x87 control word in the low half, SSE control register in the high half.
-    pub float_control: u64,
 }
 
 /// What the restorer tells the process that it has become.
