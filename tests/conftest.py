@@ -1,0 +1,95 @@
+"""Fixtures of all tests: a `starter` with its own cache, and the check that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import processes  # noqa: E402
+from harness.build import glowplug  # noqa: E402
+from harness.interpreters import default_interpreter, interpreters  # noqa: E402
+from harness.starting import Starter  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--plain-only",
+        action="store_true",
+        help="run the programs by plain Python alone: checks the programs, not Glowplug",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: many starts in a row")
+    config.addinivalue_line("markers", "packages: needs packages from an index")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    found = ", ".join(i.name for i in interpreters())
+    return [f"glowplug: {glowplug() or 'not built'}", f"interpreters: {found or 'none'}"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "every_interpreter" in metafunc.fixturenames:
+        metafunc.parametrize("every_interpreter", interpreters(), ids=lambda i: i.name)
+
+
+@pytest.fixture
+def plain_only(request: pytest.FixtureRequest) -> bool:
+    """Whether only the plain side is run."""
+    return bool(request.config.getoption("--plain-only"))
+
+
+def _make(folder: Path, interpreter, plain_only: bool) -> Starter:
+    starter = Starter(interpreter, None if plain_only else glowplug(), folder)
+    if starter.glowplug is None and not plain_only:
+        pytest.fail("no Glowplug was built: run `cargo xtask build`, name one in $GLOWPLUG, or pass --plain-only")
+    return starter
+
+
+def _check_left_nothing(starter: Starter) -> None:
+    starter.wait_until_idle()
+    left = [
+        str(path.relative_to(starter.cache))
+        for path in starter.cache.rglob("*")
+        if path.is_file()
+        and path.suffix not in {".image", ".selector", ".lock", ".json", ".settings"}
+        and path.name != "CACHEDIR.TAG"
+    ]
+    assert not left, f"left behind in the cache: {left}"
+    strays = processes.bearing(starter.cache)
+    assert not strays, f"processes left behind:\n{processes.describe(strays)}"
+
+
+@pytest.fixture
+def starter(tmp_path: Path, plain_only: bool) -> Iterator[Starter]:
+    """A starter with the default interpreter."""
+    made = _make(tmp_path, default_interpreter(), plain_only)
+    yield made
+    _check_left_nothing(made)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
+def each_starter(every_interpreter, tmp_path: Path, plain_only: bool) -> Iterator[Starter]:
+    """A starter for every interpreter of the machine."""
+    made = _make(tmp_path, every_interpreter, plain_only)
+    yield made
+    _check_left_nothing(made)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
+def built(plain_only: bool) -> Path:
+    """The Glowplug that is tested; what needs it is deselected under --plain-only."""
+    if plain_only:
+        pytest.skip("needs Glowplug")
+    found = glowplug()
+    assert found, "no Glowplug was built: run `cargo xtask build`"
+    return found

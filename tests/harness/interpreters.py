@@ -1,0 +1,112 @@
+"""Finds the CPython interpreters of this machine that Glowplug supports."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
+DEFAULT = (3, 11)
+
+_QUESTION = """
+import json, platform, sys, sysconfig
+print(json.dumps([
+    platform.python_implementation(), list(sys.version_info[:3]), hasattr(sys, "gettotalrefcount"),
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+]))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A CPython, called by the path under which it was found."""
+
+    path: Path
+    version: tuple[int, int, int]
+
+    @property
+    def name(self) -> str:
+        """Short and unique on a usual machine: the version, and where it comes from if from the system."""
+        system = "-system" if self.path.is_relative_to("/usr/bin") else ""
+        return ".".join(map(str, self.version)) + system
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Major and minor version."""
+        return self.version[:2]
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of this process without anything that steers Python."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LD_"))}
+
+
+def _candidates() -> list[Path]:
+    named = os.environ.get("GLOWPLUG_TEST_PYTHONS")
+    if named:
+        return [Path(entry) for entry in named.split(":") if entry]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = sorted(pyenv.glob("versions/3.*/bin/python3"))
+    found += sorted(Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3"))
+    folders = [*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"]
+    names = ["python3", *(f"python3.{minor}" for _, minor in SUPPORTED)]
+    found += [Path(folder) / name for folder in folders if folder for name in names]
+    return found
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def _ask(path: Path) -> Interpreter | None:
+    answer = subprocess.run(
+        [path, "-I", "-S", "-c", _QUESTION],
+        env=clean_environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    if answer.returncode != 0:
+        return None
+    implementation, version, debug, free_threaded = json.loads(answer.stdout)
+    if implementation != "CPython" or debug or free_threaded:
+        return None
+    return Interpreter(path, tuple(version))
+
+
+@functools.cache
+def interpreters() -> tuple[Interpreter, ...]:
+    """Every supported CPython, each once however many names it has."""
+    seen: set[Path] = set()
+    found: list[Interpreter] = []
+    for path in _candidates():
+        real = path.resolve()
+        if real in seen or not _is_elf(path):
+            continue
+        seen.add(real)
+        interpreter = _ask(path)
+        if interpreter and interpreter.minor in SUPPORTED:
+            found.append(interpreter)
+    return tuple(sorted(found, key=lambda i: (i.version, str(i.path))))
+
+
+def by_minor(*minors: tuple[int, int]) -> tuple[Interpreter, ...]:
+    """The first interpreter of each of `minors` that the machine has."""
+    return tuple(
+        next(i for i in interpreters() if i.minor == minor)
+        for minor in minors
+        if any(i.minor == minor for i in interpreters())
+    )
+
+
+def default_interpreter() -> Interpreter:
+    """The interpreter of tests that need not run on all of them."""
+    return (by_minor(DEFAULT) or interpreters())[0]

@@ -1,0 +1,56 @@
+"""Looks at other processes: which ones a test has started, and when they have ended."""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from pathlib import Path
+
+
+def _mentions(pid: int, mark: bytes) -> bool:
+    for name in ("environ", "cmdline"):
+        with suppress(OSError):
+            if mark in Path(f"/proc/{pid}/{name}").read_bytes():
+                return True
+    return False
+
+
+def bearing(mark: str | os.PathLike[str]) -> list[int]:
+    """Processes whose environment or command line mentions `mark`; not this one, not zombies."""
+    needle = os.fsencode(mark)
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [pid for pid in pids if pid != os.getpid() and _mentions(pid, needle)]
+
+
+def wait_for_end(pids: list[int], timeout: float = 120) -> None:
+    """Waits until all of `pids` have ended."""
+    for pid in pids:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            if not poll.poll(timeout * 1000):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+                raise TimeoutError(f"process {pid} still runs after {timeout} s: {command!r}")
+        finally:
+            os.close(handle)
+
+
+def wait_until_idle(mark: str | os.PathLike[str], timeout: float = 120) -> None:
+    """Waits until no process bears `mark` any more."""
+    while pids := bearing(mark):
+        wait_for_end(pids, timeout)
+
+
+def describe(pids: list[int]) -> str:
+    """Command lines of `pids`, for the message of a failed test."""
+    lines = []
+    for pid in pids:
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            lines.append(f"{pid}: {b' '.join(words).decode(errors='replace')}")
+    return "\n".join(lines)

@@ -1,0 +1,190 @@
+"""Starts a program both ways, plainly and thawed, and compares the two."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from . import processes
+from .clock import settle
+from .interpreters import Interpreter
+from .running import Conditions, Outcome, run
+
+# Exit statuses of Glowplug itself; docs/ lists them.
+REFUSED = 122
+FORCED = 124
+
+Word = str | os.PathLike[str]
+
+
+class Differs(AssertionError):
+    """A thawed start did something else than the plain one."""
+
+
+@dataclass
+class Starter:
+    """One interpreter, one private cache, one folder to work in; made afresh for each test."""
+
+    interpreter: Interpreter
+    glowplug: Path | None
+    folder: Path
+    frozen: set[tuple[str, ...]] = field(default_factory=set)
+
+    @property
+    def cache(self) -> Path:
+        """The private cache. Its path stands in the environment of all that the test starts, and so marks these processes."""
+        return self.folder / "cache"
+
+    @property
+    def work(self) -> Path:
+        """The working folder of programs."""
+        return self.folder / "work"
+
+    @property
+    def python(self) -> str:
+        """The interpreter as it is called."""
+        return str(self.interpreter.path)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every run, plain or thawed."""
+        env = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.folder / "home"),
+            "LANG": "C.UTF-8",
+            "GLOWPLUG_CACHE_DIR": str(self.cache),
+        }
+        if runtime := os.environ.get("GLOWPLUG_RUNTIME"):
+            env["GLOWPLUG_RUNTIME"] = runtime
+        return env
+
+    def with_interpreter(self, interpreter: Interpreter) -> Starter:
+        """The same cache and folders with another interpreter."""
+        return replace(self, interpreter=interpreter, frozen=set())
+
+    def fresh_work(self) -> Path:
+        """Empties the working folder."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        (self.folder / "home").mkdir(exist_ok=True)
+        return self.work
+
+    def command(self, *words: Word) -> list[str]:
+        """A command line of the Glowplug that is tested."""
+        if self.glowplug is None:
+            raise RuntimeError("no Glowplug was built: run `cargo xtask build`, or name one in $GLOWPLUG")
+        return [str(self.glowplug), *map(os.fspath, words)]
+
+    def execute(self, *words: Word, conditions: Conditions | None = None) -> Outcome:
+        """Runs a Glowplug command."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        (self.folder / "home").mkdir(exist_ok=True)
+        return run(self.command(*words), self.env, self.work, conditions)
+
+    def plain(self, *program: Word, conditions: Conditions | None = None) -> Outcome:
+        """Runs a program by plain Python in an empty working folder."""
+        return run([self.python, *program], self.env, self.fresh_work(), conditions)
+
+    def start(self, *program: Word, via: str = "auto", explain: bool = False, conditions: Conditions | None = None) -> Outcome:
+        """Runs a program by `glowplug run` in an empty working folder."""
+        words = ["run", "--python", self.python, "--via", via, *(["--explain"] if explain else [])]
+        return run(self.command(*words, *program), self.env, self.fresh_work(), conditions)
+
+    def freeze(self, *program: Word, conditions: Conditions | None = None) -> Outcome:
+        """Freezes what `glowplug run` would use for `program`, in the foreground."""
+        how = replace(conditions or Conditions(), stdin=None, stdout=None, during=None, timeout=300)
+        words = ["freeze", "--python", self.python, "--", *program]
+        folder = self.fresh_work()
+        settle()
+        return run(self.command(*words), self.env, folder, how)
+
+    def ensure_frozen(self, *program: Word, conditions: Conditions | None = None) -> None:
+        """Freezes `program` unless this test has done it already, and requires that it worked."""
+        how = conditions or Conditions()
+        key = (*map(os.fspath, program), repr(sorted(how.env.items())))
+        if key in self.frozen:
+            return
+        outcome = self.freeze(*program, conditions=how)
+        assert outcome.status == 0, f"freezing failed with {outcome.status}:\n{outcome.errors()}"
+        self.frozen.add(key)
+
+    def both(
+        self,
+        *program: Word,
+        conditions: Conditions | None = None,
+        freeze_conditions: Conditions | None = None,
+        prove: bool = False,
+        expect: int | None = None,
+    ) -> Outcome:
+        """Runs `program` plainly and thawed in identical conditions, requires identical outcomes, and returns the plain one.
+
+        `--via thaw` makes Glowplug fail where it could not thaw, so that a plain start cannot pass for a thawed one. With
+        `prove` a third run asks for the explanation as well. `expect` is the exit status that both must have.
+        """
+        plain = self.plain(*program, conditions=conditions)
+        if expect is not None:
+            assert plain.status == expect, f"plain status {plain.status}:\n{plain.text()}\n{plain.errors()}"
+        if self.glowplug is None:
+            return plain
+        self.ensure_frozen(*program, conditions=freeze_conditions or _only_environment(conditions))
+        require_same(plain, self.start(*program, via="thaw", conditions=conditions))
+        if prove:
+            explained = self.start(*program, explain=True, conditions=conditions)
+            line, _, rest = explained.errors().partition("\n")
+            assert line.startswith("glowplug: thawed"), explained.errors()
+            require_same(plain, replace(explained, stderr=rest.encode()))
+        return plain
+
+    def wait_until_idle(self) -> None:
+        """Waits until every freezer that works for this cache has ended."""
+        processes.wait_until_idle(self.cache)
+
+    def images(self) -> list[Path]:
+        """Images and refusals in the cache."""
+        return sorted((self.cache / "images").glob("*.image"))
+
+
+def _only_environment(conditions: Conditions | None) -> Conditions:
+    how = conditions or Conditions()
+    return Conditions(env=how.env, unset=how.unset)
+
+
+def require_same(plain: Outcome, thawed: Outcome) -> None:
+    """Raises `Differs` with both sides where two outcomes are not the same."""
+    differences = []
+    if plain.status != thawed.status:
+        differences.append(f"status: plain {plain.status}, thawed {thawed.status}")
+    for name, one, other in (
+        ("stdout", plain.stdout, thawed.stdout),
+        ("stderr", plain.stderr, thawed.stderr),
+    ):
+        if one != other:
+            differences.append(f"{name}, {_first_difference(one, other)}\n--- plain\n{_short(one)}\n--- thawed\n{_short(other)}")
+    differences += _file_differences(plain.files, thawed.files)
+    if differences:
+        raise Differs("\n".join(differences))
+
+
+def _file_differences(plain: Mapping[str, str], thawed: Mapping[str, str]) -> list[str]:
+    names: Sequence[str] = sorted({*plain, *thawed})
+    return [
+        f"file {name}: plain {plain.get(name)}, thawed {thawed.get(name)}"
+        for name in names
+        if plain.get(name) != thawed.get(name)
+    ]
+
+
+def _first_difference(one: bytes, other: bytes) -> str:
+    ones, others = one.splitlines(), other.splitlines()
+    for number, (left, right) in enumerate(zip(ones, others), start=1):
+        if left != right:
+            return f"line {number}: {left[:300]!r} against {right[:300]!r}"
+    return f"{len(ones)} lines against {len(others)}"
+
+
+def _short(data: bytes) -> str:
+    text = data.decode(errors="replace")
+    return text if len(text) < 4000 else f"{text[:2000]}\n[...]\n{text[-2000:]}"
