@@ -1,0 +1,18 @@
+//! Where the workspace is and where Cargo puts what it builds.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The folder that holds the workspace's `Cargo.toml`.
+pub fn root() -> PathBuf {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_folder.ancestors().nth(2).expect("xtask lies two folders below the root").to_path_buf()
+}
+
+/// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` in the workspace.
+pub fn target_dir() -> PathBuf {
+    let named = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    root().join(named)
+}
