@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from harness.certificate import make_certificate
 from harness.running import Conditions
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -29,3 +30,8 @@ def test_program(each_starter, name):
 )
 def test_program_under_locale_and_zone(starter, name, env):
     starter.both(PROGRAMS / f"{name}.py", conditions=Conditions(env=env), expect=0)
+
+
+def test_tls_handshake(each_starter, tmp_path_factory):
+    pem = make_certificate(tmp_path_factory.mktemp("tls"))
+    each_starter.both(PROGRAMS.parent / "situations" / "ssl_handshake.py", pem, expect=0)

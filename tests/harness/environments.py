@@ -1,0 +1,56 @@
+"""Virtual environments with packages, made once for each interpreter and list of requirements and then kept."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from .interpreters import Interpreter, clean_environment
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "packages" / "requirements"
+
+
+def _folder() -> Path:
+    named = os.environ.get("GLOWPLUG_TEST_VENVS")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else cache / "glowplug-tests" / "venvs"
+
+
+def environment(interpreter: Interpreter, requirements: str) -> Interpreter:
+    """The interpreter of the virtual environment that has `requirements/<requirements>.txt` installed; only wheels are used.
+
+    It is made under a lock in a folder named after the digest of all that it depends on, so that parallel tests make it once
+    and a changed list makes a new one.
+    """
+    wanted = REQUIREMENTS / f"{requirements}.txt"
+    text = f"{interpreter.path}\n{interpreter.version}\n{wanted.read_text()}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    name = f"{requirements}-{interpreter.name}-{digest}"
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / name
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "complete").exists():
+            shutil.rmtree(made, ignore_errors=True)
+            _make(interpreter, wanted, made)
+            (made / "complete").touch()
+    return Interpreter(made / "bin" / "python3", interpreter.version)
+
+
+def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:
+    env = clean_environment()
+    commands = [
+        [interpreter.path, "-m", "venv", made],
+        [made / "bin" / "python3", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "-r", wanted],
+        # pip compiles what it installs; what it leaves out would be written by the first run and differ between two.
+        [made / "bin" / "python3", "-m", "compileall", "-q", made / "lib"],
+    ]
+    for command in commands:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=1200, check=False)
+        if done.returncode != 0 and "compileall" not in command:
+            raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,24 @@
+"""What a target sees of its command line and flags."""
+
+import json
+import os
+import sys
+
+print("argv", sys.argv)
+print("orig_argv", sys.orig_argv)
+print("path", sys.path)
+print("flags", sys.flags)
+print("options", sys.warnoptions, sys._xoptions, sys.executable, sys.dont_write_bytecode)
+print("safe", getattr(sys.flags, "safe_path", None), "debug", __debug__, "doc", __doc__)
+print("encoding", sys.getfilesystemencoding(), sys.stdout.encoding, sys.stdout.write_through, sys.stdout.line_buffering)
+main = sys.modules["__main__"]
+for name in ("__name__", "__file__", "__package__", "__spec__", "__cached__", "__builtins__"):
+    value = vars(main).get(name, "missing")
+    print(name, value if name != "__builtins__" else type(value))
+print(type(vars(main).get("__loader__")), getattr(vars(main).get("__loader__"), "path", None))
+print(sys._getframe().f_back and sys._getframe().f_back.f_code.co_filename)
+with open("/proc/self/cmdline", "rb") as cmdline, open("/proc/self/comm") as comm:
+    print(cmdline.read(), comm.read())
+print(json.dumps({"cwd": os.getcwd()}))
+bytes_and_text = b"1" == "1"
+assert __debug__ or True
