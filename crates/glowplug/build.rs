@@ -48,7 +48,7 @@ fn inputs(root: &Path) -> Vec<PathBuf> {
         let folder = root.join("crates").join(name);
         PARTS.iter().map(move |part| folder.join(part))
     });
-    let workspace = WORKSPACE.iter().chain(&["python"]).map(|name| root.join(name));
+    let workspace = WORKSPACE.iter().chain(&["python/glowplug"]).map(|name| root.join(name));
     crates.chain(workspace).filter(|path| path.exists()).collect()
 }
 

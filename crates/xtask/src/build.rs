@@ -13,6 +13,7 @@ use crate::{
     cargo::{Artifact, Profile},
     elf,
     python::Minor,
+    seed::seed,
     workspace,
 };
 
@@ -102,9 +103,12 @@ impl Build {
     }
 
     /// Each minor has a target folder of its own: Cargo gives the library the same name for all of them, and would
-    /// take the one of another minor for fresh.
+    /// take the one of another minor for fresh. What the minors have in common is built once, for the first.
     fn extension(&self, minor: Minor, to: &Path) -> Result<()> {
-        let target_dir = workspace::target_dir().join(format!("python-{minor}"));
+        let target_dir = extension_target(minor);
+        let first = extension_target(self.minors[0]);
+        seed(&first.join(self.profile.folder()), &target_dir.join(self.profile.folder()))
+            .with_context(|| format!("cannot prepare {}", target_dir.display()))?;
         let config = minor.write_config(&target_dir)?;
         let artifact = Artifact {
             package: "glowplug-python",
@@ -116,6 +120,10 @@ impl Build {
         let built = artifact.build(&target_dir, self.locked, &[("PYO3_CONFIG_FILE", &config)])?;
         install(&built, to)
     }
+}
+
+fn extension_target(minor: Minor) -> PathBuf {
+    workspace::target_dir().join(format!("python-{minor}"))
 }
 
 /// Puts a copy of `from` at `to` by rename, so that a process that runs or maps the old file keeps it whole.

@@ -28,7 +28,7 @@ impl Profile {
     }
 
     /// The folder below the target folder that holds the artifacts.
-    fn folder(self) -> &'static str {
+    pub fn folder(self) -> &'static str {
         match self {
             Self::Dev => "debug",
             Self::Release => "release",

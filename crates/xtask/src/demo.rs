@@ -1,1 +1,3 @@
-pub fn task(_: lexopt::Parser) -> anyhow::Result<()> { Ok(()) }
+pub fn task(_: lexopt::Parser) -> anyhow::Result<()> {
+    Ok(())
+}

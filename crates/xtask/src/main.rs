@@ -7,6 +7,7 @@ mod cargo;
 mod demo;
 mod elf;
 mod python;
+mod seed;
 mod venv;
 mod workspace;
 
