@@ -1,0 +1,97 @@
+//! The conversation with the freezer over a socket: frames of a 4-byte little-endian length and NUL-terminated strings.
+//!
+//! The freezer sends the job: pairs of a name and a value. The interpreter answers with notes: triples of a kind and two values.
+//! Then the freezer looks at the process from outside and sends one byte to let it go on and stand still.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+
+/// Names the socket's descriptor in the interpreter's environment.
+const VARIABLE: &str = "GLOWPLUG_JOB";
+
+/// Longest frame that is accepted, bytes.
+const MAX_FRAME: u32 = 64 << 20;
+
+/// What the freezer asks for: values by name, in order.
+pub type Job = BTreeMap<Vec<u8>, Vec<Vec<u8>>>;
+
+/// Something that the freezer is told.
+#[derive(Debug)]
+pub struct Note {
+    /// What is told: `module`, `name`, `lookup`, `refused`, …
+    pub kind: Vec<u8>,
+    /// First value.
+    pub a: Vec<u8>,
+    /// Second value, empty where there is none.
+    pub b: Vec<u8>,
+}
+
+impl Note {
+    /// The process must not be frozen.
+    pub fn refused(reason: &str) -> Note {
+        Note { kind: b"refused".to_vec(), a: reason.as_bytes().to_vec(), b: Vec::new() }
+    }
+}
+
+/// The freezer's end of the conversation.
+pub struct Freezer {
+    socket: File,
+}
+
+impl Freezer {
+    /// Takes the socket that the environment names, and removes the variable.
+    pub fn from_environment() -> Option<Freezer> {
+        let fd: RawFd = std::env::var(VARIABLE).ok()?.parse().ok()?;
+        // SAFETY: called first thing in `main`, while the process has one thread; the freezer opened the descriptor for this
+        // process alone.
+        unsafe {
+            std::env::remove_var(VARIABLE);
+            Some(Freezer { socket: File::from_raw_fd(fd) })
+        }
+    }
+
+    /// The socket's descriptor.
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Reads the job.
+    pub fn receive(&mut self) -> io::Result<Job> {
+        let mut len = [0; 4];
+        self.socket.read_exact(&mut len)?;
+        let len = u32::from_le_bytes(len);
+        if len > MAX_FRAME {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut frame = vec![0; len as usize];
+        self.socket.read_exact(&mut frame)?;
+        let mut job = Job::new();
+        let mut strings = frame.split(|&b| b == 0);
+        while let (Some(name), Some(value)) = (strings.next(), strings.next()) {
+            job.entry(name.to_vec()).or_default().push(value.to_vec());
+        }
+        Ok(job)
+    }
+
+    /// Sends notes as one frame.
+    pub fn send(&mut self, notes: &[Note]) -> io::Result<()> {
+        let mut frame = vec![0; 4];
+        for note in notes {
+            for value in [&note.kind, &note.a, &note.b] {
+                frame.extend(value.iter().filter(|&&b| b != 0));
+                frame.push(0);
+            }
+        }
+        let len = (frame.len() - 4) as u32;
+        frame[..4].copy_from_slice(&len.to_le_bytes());
+        self.socket.write_all(&frame)
+    }
+
+    /// Waits for the freezer's leave to stand still; `false` where it does not want the process.
+    pub fn may_stand_still(&mut self) -> bool {
+        let mut byte = [0];
+        self.socket.read_exact(&mut byte).is_ok() && byte == *b"g"
+    }
+}

@@ -1,0 +1,181 @@
+//! Functions that the embedded Python code calls.
+
+use crate::object::{self, Object};
+use pyo3_ffi as ffi;
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+/// State of numpy's MT19937, as `mt19937_state` in numpy/random/src/mt19937.h: 624 words and the place of the next.
+const MT19937_WORDS: usize = 624;
+
+type Method = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
+
+/// The functions, by name.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn functions() -> Object {
+    // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
+    unsafe {
+        let table = object::dict();
+        let methods: [(&CStr, Method); 4] = [
+            (c"recorder_flags", recorder_flags),
+            (c"population", population),
+            (c"refill_mt19937", refill_mt19937),
+            (c"entropy", entropy),
+        ];
+        for (name, method) in methods {
+            let definition = Box::leak(Box::new(ffi::PyMethodDef {
+                ml_name: name.as_ptr(),
+                ml_meth: ffi::PyMethodDefPointer { PyCFunction: method },
+                ml_flags: ffi::METH_VARARGS,
+                ml_doc: ptr::null(),
+            }));
+            let function = ffi::PyCFunction_NewEx(definition, ptr::null_mut(), ptr::null_mut());
+            if let Some(function) = Object::owned(function) {
+                table.set_entry(name, &function);
+            }
+        }
+        table
+    }
+}
+
+/// A function of the recorder's, which lies in front of libc.
+///
+/// # Safety
+/// The caller casts to the function's true type.
+unsafe fn recorder(name: &CStr) -> *mut c_void {
+    // SAFETY: dlsym only looks the name up.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// Ends recording and unmaps the record.
+pub fn stop_recorder() {
+    // SAFETY: the recorder exports `void glowplug_recorder_stop(void)`.
+    unsafe {
+        let stop = recorder(c"glowplug_recorder_stop");
+        if !stop.is_null() {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn()>(stop)();
+        }
+    }
+}
+
+/// `recorder_flags(set, clear)`.
+unsafe extern "C" fn recorder_flags(
+    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by CPython with a tuple; the recorder exports `void glowplug_recorder_flags(uint64_t, uint64_t)`.
+    unsafe {
+        let argument = |i| ffi::PyLong_AsUnsignedLongLong(ffi::PyTuple_GetItem(arguments, i));
+        let (set, clear) = (argument(0), argument(1));
+        if !ffi::PyErr_Occurred().is_null() {
+            return ptr::null_mut();
+        }
+        let flags = recorder(c"glowplug_recorder_flags");
+        if !flags.is_null() {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(u64, u64)>(flags)(set, clear);
+        }
+        object::none().into_ptr()
+    }
+}
+
+/// `population()`: how many descriptors and how many threads the process has, by system calls that the recorder does not see.
+unsafe extern "C" fn population(
+    _: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: GIL: called by CPython.
+    unsafe {
+        let counts = [c"/proc/self/fd", c"/proc/self/task"].map(count_entries);
+        let list = object::list(counts.map(|count| object::integer(count)));
+        ffi::PyList_AsTuple(list.as_ptr())
+    }
+}
+
+fn count_entries(path: &CStr) -> u64 {
+    let mut buffer = [0u8; 8192];
+    let mut count = 0;
+    // SAFETY: plain system calls; getdents64 writes at most the buffer's length, and its records are walked inside that.
+    unsafe {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let fd = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags);
+        loop {
+            let got = libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len());
+            let Ok(got @ 1..) = usize::try_from(got) else { break };
+            let mut at = 0;
+            while at + 18 < got {
+                at += usize::from(u16::from_le_bytes([buffer[at + 16], buffer[at + 17]])).max(1);
+                count += 1;
+            }
+        }
+        libc::syscall(libc::SYS_close, fd);
+    }
+    count
+}
+
+/// `refill_mt19937(capsule)`: fresh entropy for numpy's global generator, in place.
+///
+/// Seeding through numpy's own function costs about 3 ms and 225 page faults after a thaw.
+unsafe extern "C" fn refill_mt19937(
+    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: a capsule of this name holds numpy's `bitgen_t`, whose first member points at the generator's state; the caller
+    // passes the legacy global generator, which is an MT19937.
+    unsafe {
+        let capsule = ffi::PyTuple_GetItem(arguments, 0);
+        let generator = ffi::PyCapsule_GetPointer(capsule, c"BitGenerator".as_ptr());
+        if generator.is_null() {
+            return ptr::null_mut();
+        }
+        let state = generator.cast::<*mut u32>().read();
+        fill(state.cast(), MT19937_WORDS * 4);
+        state.add(MT19937_WORDS).cast::<i32>().write(MT19937_WORDS as i32);
+        object::none().into_ptr()
+    }
+}
+
+/// `entropy()`: 32 bytes.
+unsafe extern "C" fn entropy(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let mut data = [0u8; 32];
+    // SAFETY: the buffer is ours; GIL: called by CPython.
+    unsafe {
+        fill(data.as_mut_ptr(), data.len());
+        object::bytes(&data).into_ptr()
+    }
+}
+
+/// Fills memory from the kernel's generator, by the system call itself: the C library's wrapper keeps state in memory.
+///
+/// # Safety
+/// `len` writable bytes are at `data`.
+unsafe fn fill(data: *mut u8, len: usize) {
+    let mut done = 0;
+    while done < len {
+        // SAFETY: by the caller; the kernel writes at most what is left.
+        let got = unsafe { libc::syscall(libc::SYS_getrandom, data.add(done), len - done, 0) };
+        done += usize::try_from(got).unwrap_or(0);
+    }
+}
+
+/// Compiles and runs embedded Python code in a namespace.
+///
+/// # Safety
+/// GIL; `namespace` is a dict.
+pub unsafe fn run_code(code: &str, namespace: &Object) -> bool {
+    let mut source = code.as_bytes().to_vec();
+    source.push(0);
+    // SAFETY: GIL by the caller; the source is NUL-terminated.
+    unsafe {
+        let start = ffi::Py_file_input;
+        let text = source.as_ptr().cast::<c_char>();
+        let flags = ptr::null_mut();
+        Object::owned(ffi::Py_CompileStringExFlags(text, c"<glowplug>".as_ptr(), start, flags, -1))
+            .and_then(|code| {
+                let namespace = namespace.as_ptr();
+                Object::owned(ffi::PyEval_EvalCode(code.as_ptr(), namespace, namespace))
+            })
+            .is_some()
+    }
+}

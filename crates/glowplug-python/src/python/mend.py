@@ -1,0 +1,140 @@
+"""Runs in a thawed process, before the program: makes the interpreter's idea of the outside world true again.
+
+The namespace is that of preload.py: `environment_changes` comes from there.
+"""
+
+_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def mend(start, native):
+    """`start` has argv and environ (lists of bytes), path0 (str or None) and ignored (signal numbers inherited as ignored)."""
+    os = sys.modules["os"]
+    _environment(os, start["environ"])
+    _arguments(os, start)
+    _signals(start["ignored"])
+    _streams(os)
+    _identity(os)
+    _randomness(native)
+
+
+def _environment(os, entries):
+    posix = sys.modules["posix"]
+    data = os.environ._data
+    data.clear()
+    for entry in entries:
+        name, equals, value = entry.partition(b"=")
+        if equals:
+            data.setdefault(name, value)
+    posix.environ.clear()
+    posix.environ.update(data)
+    for name, value in environment_changes:
+        if value is None:
+            data.pop(name, None)
+            os.unsetenv(name)
+        else:
+            data[name] = value
+            os.putenv(name, value)
+
+
+def _arguments(os, start):
+    argv = [os.fsdecode(argument) for argument in start["argv"]]
+    sys.orig_argv[:] = argv
+    kind, index = start["kind"], start["index"]
+    first = {1: "-m", 2: "-c"}.get(kind, argv[index] if index < len(argv) else "")
+    sys.argv[:] = [first] + argv[index + 1 :]
+    path0 = start["path0"]
+    if path0 is not None:
+        if start["frozen_path0"]:
+            sys.path[0] = path0
+        else:
+            sys.path.insert(0, path0)
+
+
+def _signals(ignored):
+    """The parent's ignored signals stay ignored, unless an import asked for a handler of its own."""
+    import _signal
+
+    for number in ignored:
+        handler = _signal.getsignal(number)
+        if handler is _signal.SIG_DFL or handler is _signal.default_int_handler:
+            _signal.signal(number, _signal.SIG_IGN)
+
+
+def _streams(os):
+    """Initialises the same stream objects anew, since modules keep references to them and to their buffers."""
+    import _io
+
+    unbuffered = sys.flags.unbuffered
+    for fd, (name, mode) in enumerate(_STREAMS):
+        text = getattr(sys, "__%s__" % name)
+        if text is None:
+            continue
+        try:
+            raw = _io.FileIO(fd, mode, closefd=False)
+        except OSError:
+            setattr(sys, name, None)
+            setattr(sys, "__%s__" % name, None)
+            continue
+        raw.name = "<%s>" % name
+        interactive = raw.isatty()
+        encoding, errors = text.encoding, text.errors
+        if unbuffered and mode == "w":
+            buffer = raw
+        else:
+            buffer = text.buffer
+            size = raw._blksize
+            buffer.__init__(raw, size if size > 1 else _io.DEFAULT_BUFFER_SIZE)
+        text.__init__(
+            buffer,
+            encoding=encoding,
+            errors=errors,
+            newline="\n",
+            line_buffering=not unbuffered and (interactive or fd == 2),
+            write_through=bool(unbuffered),
+        )
+        text.mode = mode
+
+
+def _identity(os):
+    """What modules remember of the process and the time they were imported in."""
+    modules = sys.modules
+    threading = modules.get("threading")
+    if threading is not None:
+        main = threading._main_thread
+        if hasattr(main, "_set_native_id"):
+            main._set_native_id()
+    process = modules.get("multiprocessing.process")
+    if process is not None:
+        config = process._current_process._config
+        if "authkey" in config:
+            config["authkey"] = process.AuthenticationString(os.urandom(32))
+    logging = modules.get("logging")
+    if logging is not None and hasattr(logging, "_startTime"):
+        import time
+
+        integral = isinstance(logging._startTime, int)
+        logging._startTime = time.time_ns() if integral else time.time()
+    platform = modules.get("platform")
+    if platform is not None and hasattr(platform, "_uname_cache"):
+        platform._uname_cache = None
+
+
+def _randomness(native):
+    """Generators that were seeded at import. `random` has been seeded by its own fork handler."""
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        tempfile._name_sequence = None
+    mtrand = sys.modules.get("numpy.random.mtrand")
+    if mtrand is not None:
+        native["refill_mt19937"](mtrand._rand._bit_generator.capsule)
+    ssl = sys.modules.get("_ssl")
+    if ssl is not None:
+        ssl.RAND_add(native["entropy"](), 32.0)
+
+
+def leftovers(gc_objects):
+    """Objects that still hold unwritten data when the program has ended and its globals are gone."""
+    import _io
+
+    kinds = (_io.BufferedWriter, _io.BufferedRandom, _io.TextIOWrapper)
+    return [o for o in gc_objects if type(o) in kinds or isinstance(o, kinds)]

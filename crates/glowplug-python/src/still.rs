@@ -1,0 +1,284 @@
+//! The freeze point: the process prepares itself, forks, and the child stands still while the freezer reads its memory.
+
+use crate::job::{Freezer, Job, Note};
+use crate::object::{self, Object};
+use crate::{EXIT_NOT_PREPARED, native, thawed};
+use glowplug_image::cpu;
+use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
+use pyo3_ffi as ffi;
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_long, c_void};
+use std::ptr;
+
+const PRELOAD: &str = include_str!("python/preload.py");
+const MEND: &str = include_str!("python/mend.py");
+
+/// Memory that the freezer and the restorer read and write while no code of this process runs.
+pub struct Shared<T>(UnsafeCell<T>);
+
+// SAFETY: the main thread alone uses these cells, and only around the freeze point.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// The cell's address.
+    pub fn get(&self) -> *mut T {
+        self.0.get()
+    }
+}
+
+/// What the restorer leaves for the thawed process.
+pub static INFO: Shared<ThawInfo> = Shared(UnsafeCell::new(ThawInfo {
+    kernel_stack: 0,
+    argc: 0,
+    envc: 0,
+    ignored_signals: 0,
+    target_kind: 0,
+    target_index: 0,
+    jump_ns: 0,
+    rehearsal: 0,
+}));
+
+/// What the freezer reads beside memory. All zeros is a valid value: it is plain data.
+static CONTEXT: Shared<std::mem::MaybeUninit<Context>> =
+    Shared(UnsafeCell::new(std::mem::MaybeUninit::zeroed()));
+
+unsafe extern "C" {
+    /// Saves what the ABI preserves on the stack and where to go on in `registers`, and calls `stand_still`, which does not return
+    /// in the process that is frozen. Returns 1 in a thawed process.
+    fn glowplug_freeze_point(
+        registers: *mut Registers,
+        stand_still: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+    ) -> u64;
+}
+
+std::arch::global_asm!(
+    ".globl glowplug_freeze_point",
+    ".hidden glowplug_freeze_point",
+    "glowplug_freeze_point:",
+    "    push rbx",
+    "    push rbp",
+    "    push r12",
+    "    push r13",
+    "    push r14",
+    "    push r15",
+    "    sub rsp, 8",
+    "    stmxcsr [rsp]",
+    "    fnstcw [rsp + 4]",
+    "    mov [rdi], rsp",
+    "    lea rax, [rip + 2f]",
+    "    mov [rdi + 8], rax",
+    "    mov rdi, rdx",
+    "    call rsi",
+    "    xor eax, eax",
+    "2:",
+    "    ldmxcsr [rsp]",
+    "    fldcw [rsp + 4]",
+    "    add rsp, 8",
+    "    pop r15",
+    "    pop r14",
+    "    pop r13",
+    "    pop r12",
+    "    pop rbp",
+    "    pop rbx",
+    "    ret",
+);
+
+/// Imports what the job names, tells the freezer, and stands still in a forked child. In a thawed process it goes on with the program.
+///
+/// # Safety
+/// The interpreter is initialised, the caller holds the GIL, and no Python frame is active.
+pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let namespace = object::dict();
+        let functions = native::functions();
+        let notes = match preload(&namespace, &functions, job) {
+            Ok(notes) => notes,
+            Err(reason) => vec![Note::refused(&reason)],
+        };
+        let refused = notes.iter().any(|note| note.kind == b"refused");
+        if freezer.send(&notes).is_err() || refused || !freezer.may_stand_still() {
+            return EXIT_NOT_PREPARED;
+        }
+        native::stop_recorder();
+        settle();
+        ffi::PyOS_BeforeFork();
+        let child = libc::fork();
+        if child != 0 {
+            ffi::PyOS_AfterFork_Parent();
+            let mut status = 0;
+            while child > 0 && libc::waitpid(child, &mut status, 0) < 0 {}
+            return if child > 0 { 0 } else { EXIT_NOT_PREPARED };
+        }
+        ffi::PyOS_AfterFork_Child();
+        let frozen_path0 = job.contains_key(b"path0".as_slice());
+        let registers = ptr::addr_of_mut!((*CONTEXT.get().cast::<Context>()).registers);
+        if glowplug_freeze_point(registers, stand_still, ptr::from_mut(freezer).cast()) == 0 {
+            libc::_exit(EXIT_NOT_PREPARED)
+        }
+        thawed::go_on(&namespace, &functions, frozen_path0)
+    }
+}
+
+/// # Safety
+/// GIL.
+unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<Vec<Note>, String> {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
+        if !native::run_code(PRELOAD, namespace) || !native::run_code(MEND, namespace) {
+            ffi::PyErr_Print();
+            return Err("Glowplug's own Python code does not run here".to_owned());
+        }
+        let asked = object::dict();
+        for (name, values) in job {
+            let values = object::list(values.iter().map(|value| object::string(value)));
+            ffi::PyDict_SetItem(asked.as_ptr(), object::string(name).as_ptr(), values.as_ptr());
+        }
+        let preload = namespace.entry(c"preload").ok_or("no preload")?;
+        let Some(report) = preload.call_with(&asked, functions) else {
+            ffi::PyErr_Print();
+            return Err("preloading failed".to_owned());
+        };
+        Ok(notes(&report))
+    }
+}
+
+/// # Safety
+/// GIL; `report` is a list of 3-tuples of str.
+unsafe fn notes(report: &Object) -> Vec<Note> {
+    // SAFETY: GIL and types by the caller; a wrong type gives NULL, which becomes an empty value.
+    unsafe {
+        (0..ffi::PyList_Size(report.as_ptr()))
+            .filter_map(|i| Object::borrowed(ffi::PyList_GetItem(report.as_ptr(), i)))
+            .map(|note| {
+                let value = |i| {
+                    Object::borrowed(ffi::PyTuple_GetItem(note.as_ptr(), i))
+                        .and_then(|value| value.to_bytes())
+                        .unwrap_or_default()
+                };
+                Note { kind: value(0), a: value(1), b: value(2) }
+            })
+            .collect()
+    }
+}
+
+/// Collects garbage, moves what is left out of the collector's sight, and flushes.
+///
+/// # Safety
+/// GIL.
+unsafe fn settle() {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        ffi::PyGC_Collect();
+        // gc is built in, so importing it only adds its name to sys.modules; take it out again if it was not there.
+        let present = object::loaded_module(c"gc").is_some();
+        if let Some(gc) = object::import(c"gc") {
+            drop(gc.attribute(c"freeze").and_then(|freeze| freeze.call()));
+        }
+        if !present {
+            ffi::PyDict_DelItemString(ffi::PyImport_GetModuleDict(), c"gc".as_ptr());
+        }
+        ffi::PyErr_Clear();
+        libc::fflush(ptr::null_mut());
+    }
+}
+
+/// Fills in the context, tells the freezer where it is, and waits to be read and killed.
+///
+/// # Safety
+/// `argument` is the `Freezer`; called by `glowplug_freeze_point` in the forked child.
+unsafe extern "C" fn stand_still(argument: *mut c_void) {
+    // SAFETY: by the caller; the child has one thread.
+    unsafe {
+        let freezer = &mut *argument.cast::<Freezer>();
+        let context = &mut *CONTEXT.get().cast::<Context>();
+        fill(context);
+        let address = ptr::from_mut(context) as u64;
+        let note = Note {
+            kind: b"still".to_vec(),
+            a: address.to_string().into_bytes(),
+            b: libc::getpid().to_string().into_bytes(),
+        };
+        if freezer.send(&[note]).is_err() {
+            return;
+        }
+        let mut byte = 0u8;
+        // Nothing is ever sent: the read ends when the freezer is gone.
+        libc::read(freezer.fd(), ptr::from_mut(&mut byte).cast(), 1);
+    }
+}
+
+/// # Safety
+/// Called in the main and only thread.
+unsafe fn fill(context: &mut Context) {
+    // SAFETY: system calls that write into locals or into `context`.
+    unsafe {
+        let mut fs_base = 0u64;
+        libc::syscall(libc::SYS_arch_prctl, 0x1003, &mut fs_base);
+        context.fs_base = fs_base;
+        context.tid_addr = tid_address(fs_base);
+        let (mut head, mut len) = (0u64, 0u64);
+        libc::syscall(libc::SYS_get_robust_list, 0, &mut head, &mut len);
+        (context.robust_head, context.robust_len) = (head, len);
+        (context.rseq_addr, context.rseq_len) = rseq(fs_base);
+        let mut stack: libc::stack_t = std::mem::zeroed();
+        libc::sigaltstack(ptr::null(), &mut stack);
+        if stack.ss_flags & libc::SS_DISABLE == 0 {
+            (context.altstack_addr, context.altstack_len) =
+                (stack.ss_sp as u64, stack.ss_size as u64);
+        }
+        for (index, action) in context.signals.iter_mut().enumerate().take(SIGNALS) {
+            let signal = index as c_long + 1;
+            let none = ptr::null::<SignalAction>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, none, ptr::from_mut(action), 8);
+        }
+        context.layout.brk = libc::sbrk(0) as u64;
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_STACK, &mut limit);
+        context.stack_limit = limit.rlim_cur;
+        context.pid = libc::getpid() as u64;
+        context.cpu = cpu::words();
+        context.info_addr = INFO.get() as u64;
+    }
+}
+
+/// Address of `tid` in glibc's `struct pthread`, 0 where it is not found. glibc tells debuggers its place (`nptl_db`).
+///
+/// # Safety
+/// `fs_base` is this thread's pointer.
+unsafe fn tid_address(fs_base: u64) -> u64 {
+    // SAFETY: the symbol is an array of three words: size in bits, count, offset in bytes; the thread's block is readable.
+    unsafe {
+        let name = c"_thread_db_pthread_tid".as_ptr();
+        let libc = libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+        let field = libc::dlvsym(libc, name, c"GLIBC_PRIVATE".as_ptr()).cast::<u32>();
+        if field.is_null() {
+            return 0;
+        }
+        let address = fs_base + u64::from(*field.add(2));
+        let tid = libc::syscall(libc::SYS_gettid);
+        if c_long::from(*(address as *const c_int)) == tid { address } else { 0 }
+    }
+}
+
+/// Address and length of the restartable-sequence area that glibc (2.35+) registered.
+///
+/// # Safety
+/// `fs_base` is this thread's pointer.
+unsafe fn rseq(fs_base: u64) -> (u64, u64) {
+    // SAFETY: glibc exports a ptrdiff_t and an unsigned int of these names.
+    unsafe {
+        let offset = libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_offset".as_ptr()).cast::<isize>();
+        let size = libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_size".as_ptr()).cast::<u32>();
+        if offset.is_null() || size.is_null() || *size == 0 {
+            return (0, 0);
+        }
+        // The kernel takes 32 bytes at the least; newer glibc reports only the bytes in use.
+        (
+            fs_base.wrapping_add_signed(*offset as i64),
+            u64::from((*size).max(32).next_multiple_of(32)),
+        )
+    }
+}

@@ -1,0 +1,154 @@
+//! After the jump: from the restorer's note to the program.
+
+use crate::object::{self, Object};
+use crate::program::{self, Target};
+use crate::{finish, still};
+use glowplug_image::state::ThawInfo;
+use pyo3_ffi as ffi;
+use std::ffi::{CStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+
+unsafe extern "C" {
+    static mut environ: *const *const c_char;
+}
+
+/// The command line and environment as the kernel laid them out for this process.
+struct CommandLine {
+    argv: &'static [*const c_char],
+    envp: *const *const c_char,
+    envc: usize,
+}
+
+impl CommandLine {
+    /// # Safety
+    /// `info` was filled by the restorer of this process.
+    unsafe fn new(info: &ThawInfo) -> CommandLine {
+        // SAFETY: by the caller: argc, argv, NULL, environment lie there and stay for the life of the process.
+        unsafe {
+            let first = (info.kernel_stack as *const *const c_char).add(1);
+            let argv = std::slice::from_raw_parts(first, info.argc as usize);
+            CommandLine { argv, envp: first.add(argv.len() + 1), envc: info.envc as usize }
+        }
+    }
+
+    fn argument(&self, index: usize) -> &'static CStr {
+        // SAFETY: entries of argv are C strings.
+        self.argv.get(index).map_or(c"", |&argument| unsafe { CStr::from_ptr(argument) })
+    }
+
+    /// # Safety
+    /// GIL.
+    unsafe fn argv_list(&self) -> Object {
+        // SAFETY: by the caller.
+        unsafe {
+            object::list(
+                (0..self.argv.len()).map(|index| object::bytes(self.argument(index).to_bytes())),
+            )
+        }
+    }
+
+    /// # Safety
+    /// GIL.
+    unsafe fn environment_list(&self) -> Object {
+        // SAFETY: by the caller; envp has envc C strings.
+        unsafe {
+            object::list(
+                (0..self.envc)
+                    .map(|index| object::bytes(CStr::from_ptr(*self.envp.add(index)).to_bytes())),
+            )
+        }
+    }
+}
+
+/// Mends the process and runs the program. Never returns.
+///
+/// # Safety
+/// Called by the thawed process at the freeze point, with the GIL.
+pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) -> ! {
+    // SAFETY: the restorer wrote the note before it jumped; volatile, since no code of this process did.
+    unsafe {
+        let info = still::INFO.get().read_volatile();
+        let command_line = CommandLine::new(&info);
+        environ = command_line.envp;
+        // A thaw is to libraries what a fork is: they renew locks, generators and caches.
+        ffi::PyOS_BeforeFork();
+        ffi::PyOS_AfterFork_Child();
+        let target =
+            Target::new(info.target_kind, command_line.argument(info.target_index as usize));
+        let start = describe(&info, &command_line, &target, frozen_path0);
+        let mended = namespace.entry(c"mend").and_then(|mend| mend.call_with(&start, functions));
+        if mended.is_none() {
+            // Too late for plain Python: say it and fail rather than run a program in a wrong world.
+            ffi::PyErr_Print();
+            eprintln!("error: the thawed interpreter could not be mended; please report this");
+            libc::_exit(70);
+        }
+        drop((start, mended));
+        let outcome = program::run(&target);
+        finish::finish(namespace, outcome, info.rehearsal != 0)
+    }
+}
+
+/// # Safety
+/// GIL.
+unsafe fn describe(
+    info: &ThawInfo,
+    command_line: &CommandLine,
+    target: &Target,
+    frozen_path0: bool,
+) -> Object {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let start = object::dict();
+        start.set_entry(c"argv", &command_line.argv_list());
+        start.set_entry(c"environ", &command_line.environment_list());
+        let ignored = (0..64).filter(|bit| info.ignored_signals >> bit & 1 != 0);
+        start.set_entry(c"ignored", &object::list(ignored.map(|bit| object::integer(bit + 1))));
+        start.set_entry(c"kind", &object::integer(info.target_kind));
+        start.set_entry(c"index", &object::integer(info.target_index));
+        start.set_entry(c"frozen_path0", &object::integer(u64::from(frozen_path0)));
+        let path0 = if safe_path() { object::none() } else { path0(target) };
+        start.set_entry(c"path0", &path0);
+        start
+    }
+}
+
+/// Whether `-I` or `-P` keeps the program's folder off sys.path.
+///
+/// # Safety
+/// GIL.
+unsafe fn safe_path() -> bool {
+    // SAFETY: GIL by the caller; flags that this CPython does not have count as 0.
+    unsafe {
+        let flags = Object::borrowed(ffi::PySys_GetObject(c"flags".as_ptr()));
+        [c"isolated", c"safe_path"].iter().any(|name| {
+            flags
+                .as_ref()
+                .and_then(|flags| flags.attribute(name))
+                .is_some_and(|flag| ffi::PyObject_IsTrue(flag.as_ptr()) == 1)
+        })
+    }
+}
+
+/// What CPython's `main` puts in front of sys.path for a target.
+///
+/// # Safety
+/// GIL.
+unsafe fn path0(target: &Target) -> Object {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        match target {
+            Target::Command(_) | Target::Stdin => object::string(b""),
+            Target::Module(_) => match std::env::current_dir() {
+                Ok(folder) => object::string(folder.as_os_str().as_bytes()),
+                Err(_) => object::none(),
+            },
+            Target::Script(path) => {
+                let given = std::path::Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
+                let real = std::fs::canonicalize(given).unwrap_or_else(|_| given.to_owned());
+                let folder = real.parent().unwrap_or(std::path::Path::new(""));
+                object::string(folder.as_os_str().as_bytes())
+            }
+        }
+    }
+}
