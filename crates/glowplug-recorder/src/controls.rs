@@ -1,0 +1,32 @@
+//! What the extension calls. It finds these functions with `dlsym`, since a process that was not
+//! started with the recorder does not have them.
+
+use core::ffi::c_int;
+
+use crate::record::{self, Detail, Record};
+
+/// Sets and clears flags of the record, in this order; nothing where this process does not record.
+/// Flag 1 says that the import system's finder is listing.
+#[unsafe(no_mangle)]
+pub extern "C" fn glowplug_recorder_flags(set: u64, clear: u64) {
+    if let Some(record) = Record::of(Detail::Light) {
+        record.change_flags(set, clear);
+    }
+}
+
+/// Ends recording in this process for ever and unmaps the record, which also a forked child still
+/// has mapped: from then on hooks do nothing of their own.
+///
+/// # Safety
+/// No other thread may be inside a hook: to be called in a process of one thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glowplug_recorder_stop() {
+    // SAFETY: handed on from our caller.
+    unsafe { record::stop() }
+}
+
+/// 1 if this process records, else 0. A forked child does not.
+#[unsafe(no_mangle)]
+pub extern "C" fn glowplug_recorder_active() -> c_int {
+    c_int::from(Record::of(Detail::Light).is_some())
+}

@@ -1,0 +1,54 @@
+//! Connecting and binding sockets.
+
+use core::ffi::{CStr, c_int, c_void};
+
+use libc::{sa_family_t, sockaddr, socklen_t};
+
+use super::hooks;
+use crate::notes::named;
+use crate::record::Op::Connection;
+use crate::syscall;
+
+hooks! {
+    fn connect(socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int
+        => |result| reached(result == 0, address.cast(), length);
+    fn bind(socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int
+        => |result| reached(result == 0, address.cast(), length);
+}
+
+/// Notes the kind of the address, and the path of a local one. A connection that failed or is still
+/// being made has been tried all the same.
+///
+/// # Safety
+/// `address` must be what the real function was given, of `length` bytes unless the kernel refused.
+unsafe fn reached(success: bool, address: *const c_void, length: socklen_t) {
+    let refused = [libc::EFAULT, libc::EINVAL, libc::EBADF, libc::ENOTSOCK];
+    let length = length as usize;
+    if !success && refused.contains(&syscall::errno()) || length < size_of::<sa_family_t>() {
+        return;
+    }
+    // SAFETY: the kernel has read the address, which is long enough for a family; it need not be
+    // aligned for us.
+    let family = unsafe { address.cast::<sa_family_t>().read_unaligned() };
+    match c_int::from(family) {
+        libc::AF_INET => named(Connection, b"inet"),
+        libc::AF_INET6 => named(Connection, b"inet6"),
+        libc::AF_NETLINK => named(Connection, b"netlink"),
+        libc::AF_UNIX => {
+            let name = address.cast::<u8>().wrapping_add(size_of::<sa_family_t>());
+            // SAFETY: the kernel has read `length` bytes from the address.
+            let name =
+                unsafe { core::slice::from_raw_parts(name, length - size_of::<sa_family_t>()) };
+            named(Connection, local_name(name));
+        }
+        _ => named(Connection, b"other"),
+    }
+}
+
+/// The path of a local socket, as the program wrote it. Abstract ones have names of any bytes.
+fn local_name(name: &[u8]) -> &[u8] {
+    match name {
+        [] | [0, ..] => b"abstract",
+        path => CStr::from_bytes_until_nul(path).map_or(path, CStr::to_bytes),
+    }
+}
