@@ -1,8 +1,11 @@
 //! Safe handles over Linux: what a process inherited, becoming another program, views of files. See docs/ARCHITECTURE.md.
 
+pub mod detach;
 pub mod exec;
+pub mod process;
 pub mod startup;
 pub mod view;
 
 pub use exec::exec;
+pub use process::Process;
 pub use view::View;
