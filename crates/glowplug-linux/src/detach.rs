@@ -72,7 +72,9 @@ unsafe fn orphan(
         let first = HANDED + c_int::from(handed.is_some());
         if libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) != 0 {
             // Linux before 5.9.
-            (first..4096).for_each(|fd| drop(libc::close(fd)));
+            for fd in first..4096 {
+                libc::close(fd);
+            }
         }
         for signal in 1..=64 {
             libc::signal(signal, libc::SIG_DFL);
