@@ -24,16 +24,20 @@ pub struct Stamp {
 
 /// The directory is no input itself; it groups entries.
 pub const DIRECTORY_GROUPS: u32 = 0;
-/// A finder listed it: names whose stem (up to the first dot) is among the recorded stems matter.
+/// A finder listed it: names whose [`stem`] is among the recorded stems matter.
 pub const DIRECTORY_FOUND_IN: u32 = 1;
 /// Somebody listed it: all names matter.
 pub const DIRECTORY_LISTED: u32 = 2;
+
+/// `Directory::parent` where no earlier directory leads to it.
+pub const NO_PARENT: u32 = u32::MAX;
 
 /// A directory, and which files and absences belong to it.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Directory {
-    /// Its stamp; zeros where it only groups.
+    /// Its stamp; zeros where it only groups, and where it was changing while the image was made (its names are then always
+    /// compared).
     pub stamp: Stamp,
     /// Digest of the names that matter; zeros where it only groups.
     pub names: [u8; 16],
@@ -41,7 +45,7 @@ pub struct Directory {
     pub path: u32,
     /// `DIRECTORY_*`.
     pub kind: u32,
-    /// Offset in the strings of the stems that were looked up, each NUL-terminated, ended by an empty one.
+    /// Offset in the strings of the stems that were looked up, in byte order, each NUL-terminated, ended by an empty one.
     pub stems: u32,
     /// First entry of the file table that lies in this directory.
     pub files: u32,
@@ -51,14 +55,17 @@ pub struct Directory {
     pub absences: u32,
     /// Number of such entries.
     pub absence_count: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Index of an earlier directory that has entries and whose path is the beginning of this one's, or [`NO_PARENT`]. The rest
+    /// of the path behind it, without the slash, is this directory's name there.
+    pub parent: u32,
 }
 
 /// Follow a symbolic link at the last component when asking for the stamp.
 pub const FILE_FOLLOW: u32 = 0;
 /// Only its being there as a directory counts, not its stamp.
 pub const FILE_IS_DIRECTORY: u32 = 1;
+/// The stamp is that of the symbolic link itself.
+pub const FILE_NOFOLLOW: u32 = 2;
 
 /// A file that was read or asked for.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -82,7 +89,12 @@ pub struct Absent {
     pub reserved: u32,
 }
 
-/// A file of which only the beginning counts: the program itself.
+/// The first `len` bytes count, whatever follows: the program itself.
+pub const PREFIX_BEGINNING: u32 = 0;
+/// The file ends after `len` bytes: a pseudo file with a fact about the host, or a program that counts as a whole.
+pub const PREFIX_WHOLE: u32 = 1;
+
+/// A file that counts by its contents.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Prefix {
@@ -92,6 +104,28 @@ pub struct Prefix {
     pub len: u64,
     /// Offset in the strings of its absolute path.
     pub path: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `PREFIX_*`.
+    pub kind: u32,
+}
+
+/// The part of a file name that a finder's lookup decides on: up to the first dot that does not begin the name.
+///
+/// Never empty for a name that is not empty, so that an empty stem can end a list.
+pub fn stem(name: &[u8]) -> &[u8] {
+    let dot = name.iter().skip(1).position(|byte| *byte == b'.');
+    dot.and_then(|at| name.get(..at + 1)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stem;
+
+    #[test]
+    fn stem_ends_at_the_first_inner_dot() {
+        assert_eq!(stem(b"json.cpython-311-x86_64-linux-gnu.so"), b"json");
+        assert_eq!(stem(b"json"), b"json");
+        assert_eq!(stem(b".env.local"), b".env");
+        assert_eq!(stem(b"."), b".");
+        assert_eq!(stem(b""), b"");
+    }
 }
