@@ -99,9 +99,9 @@ def interpreters() -> tuple[Interpreter, ...]:
 
 
 def by_minor(*minors: tuple[int, int]) -> tuple[Interpreter, ...]:
-    """The first interpreter of each of `minors` that the machine has."""
+    """The newest interpreter of each of `minors` that the machine has."""
     return tuple(
-        next(i for i in interpreters() if i.minor == minor)
+        max((i for i in interpreters() if i.minor == minor), key=lambda i: i.version)
         for minor in minors
         if any(i.minor == minor for i in interpreters())
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,3 +56,30 @@ def describe(pids: list[int]) -> str:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             lines.append(f"{pid}: {b' '.join(words).decode(errors='replace')}")
     return "\n".join(lines)
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
+def wait_until_asleep(pid: int, timeout: float = 60) -> None:
+    """Waits until the first thread of a process waits for something, or has ended."""
+    _poll(lambda: _stat(pid)[0] in "SZTX", timeout, f"process {pid} does not come to rest")
+
+
+def wait_until_busy(pid: int, timeout: float = 60) -> None:
+    """Waits until a process has computed for a few more clock ticks than it has by now, or has ended."""
+    before = int(_stat(pid)[11])
+    _poll(
+        lambda: _stat(pid)[0] in "ZX" or int(_stat(pid)[11]) > before + 2,
+        timeout,
+        f"process {pid} does not compute",
+    )
+
+
+def _poll(done: Callable[[], bool], timeout: float, complaint: str) -> None:
+    end = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > end:
+            raise TimeoutError(complaint)
+        os.sched_yield()
