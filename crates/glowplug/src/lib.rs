@@ -1,1 +1,17 @@
-//! See docs/ARCHITECTURE.md.
+//! The library behind the `glowplug` command. See docs/ARCHITECTURE.md.
+#![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod commandline;
+pub mod commands;
+pub mod exit;
+pub mod explain;
+pub mod inputs;
+pub mod interpreter;
+pub mod key;
+pub mod launch;
+pub mod meta;
+pub mod script;
+pub mod settings;
+pub mod stamp;
+pub mod start;

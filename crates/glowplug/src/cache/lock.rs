@@ -1,0 +1,59 @@
+//! Locks that vanish with the process that holds them.
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: OwnedFd,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock at `path`; `None` where another process holds it.
+    pub(super) fn take(path: &Path) -> io::Result<Option<Lock>> {
+        Lock::acquire(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Takes the lock at `path`, waiting for it.
+    pub(super) fn wait(path: &Path) -> io::Result<Lock> {
+        loop {
+            if let Some(lock) = Lock::acquire(path, FlockOperation::LockExclusive)? {
+                return Ok(lock);
+            }
+        }
+    }
+
+    fn acquire(path: &Path, operation: FlockOperation) -> io::Result<Option<Lock>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        loop {
+            let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+            match rustix::fs::flock(&file, operation) {
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(Errno::INTR) => continue,
+                result => result?,
+            }
+            // Its last holder may have removed the file between our opening and locking it; the name is what is locked.
+            let ours = rustix::fs::fstat(&file)?;
+            if rustix::fs::lstat(path).is_ok_and(|named| named.st_ino == ours.st_ino) {
+                return Ok(Some(Lock { file, path: path.to_owned() }));
+            }
+        }
+    }
+
+    /// The locked file. A process that inherits its descriptor keeps the lock when this one ends.
+    pub fn as_file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while it is held, so that nobody locks a file that is about to lose its name without noticing.
+        let _ = rustix::fs::unlink(&self.path);
+    }
+}

@@ -1,0 +1,75 @@
+//! The commands: each parses, calls and prints.
+
+pub mod images;
+pub mod run;
+
+use crate::exit;
+use crate::settings::Environment;
+use clap::{Parser, Subcommand};
+use std::ffi::{CStr, OsString};
+
+/// Starts Python programs as if they were already running.
+#[derive(Debug, Parser)]
+#[command(name = "glowplug", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a program by the fastest sound way
+    ///
+    /// Takes what `python` takes. The first start is plain Python; meanwhile an image is made in the background, and later starts
+    /// are thawed from it as long as nothing that the imports read has changed.
+    Run(Run),
+    /// List, explain, check and remove images
+    Images(images::Images),
+}
+
+/// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    override_usage = "glowplug run [OPTIONS] [python options] SCRIPT | -m MODULE | -c CODE | - [ARGUMENTS]"
+)]
+struct Run {
+    /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
+    #[arg(long, value_name = "PATH")]
+    python: Option<OsString>,
+    /// The way to start: auto, thaw (or fail) or plain
+    #[arg(long, value_name = "WAY")]
+    via: Option<OsString>,
+    /// Say on standard error which way was taken and why
+    #[arg(long)]
+    explain: bool,
+    /// Modules to preload beside those that were learned; with a leading `-`, not to preload
+    #[arg(long, value_name = "MODULES")]
+    preload: Option<OsString>,
+    /// What python would be given
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<OsString>,
+}
+
+/// Runs a whole command line and returns the exit status.
+pub fn main(arguments: &[&'static CStr]) -> u8 {
+    let environment = Environment::capture();
+    match arguments {
+        [_, command, rest @ ..] if command.to_bytes() == b"run" => {
+            return run::run(rest, &environment);
+        }
+        _ => {}
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // To standard output for `--help`, to standard error otherwise; neither being open is no reason to panic.
+            let _ = message.print();
+            return if message.use_stderr() { exit::USAGE } else { 0 };
+        }
+    };
+    match cli.command {
+        Command::Run(_) => run::run(arguments.get(2..).unwrap_or_default(), &environment),
+        Command::Images(images) => images::run(&images, &environment),
+    }
+}

@@ -1,0 +1,184 @@
+//! `glowplug run`: starts a program by the fastest sound way.
+//!
+//! This is the path that every start takes, so it does nothing that is not needed: no TOML, no JSON, no Python.
+
+use crate::cache::{Cache, CacheError, Lock, OpenImage, Unusable};
+use crate::commandline::{self, CommandLine};
+use crate::inputs::{self, Changed};
+use crate::settings::{Environment, Settings, Via};
+use crate::start::{self, Freezable, PlainOnly, Start};
+use crate::{exit, explain, key, launch};
+use std::ffi::{CStr, CString};
+
+/// How a program is started.
+#[derive(Debug)]
+pub enum Way {
+    /// From an image whose inputs are unchanged.
+    Thaw(OpenImage),
+    /// By plain python.
+    Plain(Reason),
+}
+
+/// Why a program is started plainly.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// It was asked for.
+    #[error("asked for by `--via plain`")]
+    Asked,
+    /// It can never be otherwise.
+    #[error(transparent)]
+    PlainOnly(#[from] PlainOnly),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// There is no image, or none that can be used.
+    #[error("{0}")]
+    Image(#[from] Unusable),
+    /// What the imports read has changed.
+    #[error(transparent)]
+    Inputs(#[from] Changed),
+    /// The program may not be frozen.
+    #[error("the program may not be frozen: {0}")]
+    Refused(String),
+    /// The settings are wrong; the error has been reported.
+    #[error("the settings are wrong")]
+    Settings,
+    /// The image does not fit this machine, or the restorer cannot be started.
+    #[error("{0}")]
+    Thaw(String),
+}
+
+impl Reason {
+    /// Whether a new image would let the next start be thawed.
+    pub fn calls_for_freezing(&self) -> bool {
+        match self {
+            Reason::Cache(error) => matches!(error, CacheError::Missing),
+            Reason::Image(_) | Reason::Inputs(_) => true,
+            Reason::Asked
+            | Reason::PlainOnly(_)
+            | Reason::Refused(_)
+            | Reason::Settings
+            | Reason::Thaw(_) => false,
+        }
+    }
+}
+
+/// Runs the command line behind `glowplug run`. Returns only on failure: the exit status, after the error was reported.
+pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
+    let command = match commandline::parse(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            explain::error(format_args!("{error}\nhelp: see `glowplug help run`"));
+            return exit::USAGE;
+        }
+    };
+    let folder = start::working_directory();
+    let settings = start::settings_of(&command, environment, folder.as_deref());
+    let wrong = settings.is_err();
+    let settings = settings.unwrap_or_else(|error| {
+        explain::error(format_args!("{error}\nnote: the program is started plainly"));
+        Settings::without_sources(&command.options, environment)
+    });
+    let start = match Start::new(command, environment, settings, folder) {
+        Ok(start) => start,
+        Err(error) => {
+            explain::error(error);
+            return exit::NOT_FOUND;
+        }
+    };
+    if wrong {
+        return plain(&start, &Reason::Settings, &[]);
+    }
+    take(&start)
+}
+
+/// Chooses a way and takes it.
+fn take(start: &Start<'_>) -> u8 {
+    if start.settings.via == Via::Plain {
+        return plain(start, &Reason::Asked, &[]);
+    }
+    let freezable = match start.freezable() {
+        Ok(freezable) => freezable,
+        Err(reason) => return plain(start, &reason.into(), &[]),
+    };
+    match choose(start, &freezable) {
+        Way::Thaw(image) => {
+            image.note_use();
+            let reason = thaw(start, &freezable, image);
+            plain(start, &reason, &[])
+        }
+        Way::Plain(reason) => {
+            let changes = if reason.calls_for_freezing() && start.settings.via == Via::Auto {
+                freeze_for_next_time(start, &freezable)
+            } else {
+                Vec::new()
+            };
+            plain(start, &reason, &changes)
+        }
+    }
+}
+
+/// The way for a program that can be frozen.
+pub fn choose(start: &Start<'_>, freezable: &Freezable) -> Way {
+    usable_image(start, freezable).map_or_else(Way::Plain, Way::Thaw)
+}
+
+fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, Reason> {
+    let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
+    let cache = Cache::open(folder)?;
+    let selector = cache.selector(&freezable.key).ok_or(Unusable::Missing)?;
+    let values = key::of_values(selector.names(), start.environment);
+    let image = cache.open_image(&freezable.key, &values)?;
+    inputs::check(image.head(), image.bytes())?;
+    if image.head().is_refusal() {
+        return Err(Reason::Refused(refusal(&image, start)));
+    }
+    Ok(image)
+}
+
+/// Why a program may not be frozen; only looked up where somebody wants to know, as it costs reading JSON.
+fn refusal(image: &OpenImage, start: &Start<'_>) -> String {
+    let wanted = start.settings.explain || start.settings.via == Via::Thaw;
+    let reason = wanted.then(|| crate::meta::Meta::of(image.meta()).reason).flatten();
+    reason.unwrap_or_else(|| "see `glowplug images list`".to_owned())
+}
+
+/// Becomes the process in the image. Returns only where that is impossible: the reason.
+fn thaw(start: &Start<'_>, freezable: &Freezable, image: OpenImage) -> Reason {
+    let _ = (start, freezable, image);
+    Reason::Thaw("this build has no restorer".to_owned())
+}
+
+/// Starts a freezer in the background unless one is at work, and returns what the recorder needs in this start's environment.
+fn freeze_for_next_time(start: &Start<'_>, freezable: &Freezable) -> Vec<CString> {
+    let _lock: Option<Lock> = start
+        .settings
+        .cache_dir
+        .as_deref()
+        .filter(|_| start.settings.freeze)
+        .and_then(|folder| Cache::create(folder).ok())
+        .and_then(|cache| cache.lock(&freezable.key).ok().flatten());
+    Vec::new()
+}
+
+/// Starts plainly, unless a thaw was demanded. Returns only on failure.
+fn plain(start: &Start<'_>, reason: &Reason, changes: &[CString]) -> u8 {
+    if start.settings.via == Via::Thaw {
+        return forced(reason);
+    }
+    if start.settings.explain {
+        explain::plain(reason);
+    }
+    let CommandLine { python_argv, .. } = &start.command;
+    launch::plain(&start.interpreter.path, python_argv, start.environment, changes)
+}
+
+fn forced(reason: &Reason) -> u8 {
+    let help = if reason.calls_for_freezing() {
+        "run the program once without `--via thaw`, or make an image with `glowplug freeze`"
+    } else {
+        "leave out `--via thaw` to start it plainly"
+    };
+    explain::error(format_args!("cannot thaw: {reason}\nhelp: {help}"));
+    exit::FORCED
+}

@@ -1,0 +1,17 @@
+//! Exit statuses of Glowplug's own. A program's status passes through untouched, as the program replaces this process.
+
+/// The command line or the settings are wrong.
+pub const USAGE: u8 = 2;
+/// The cache or an image cannot be used, or `glowplug images verify` found one that is not sound.
+pub const IMAGE: u8 = 121;
+/// The program may not be frozen.
+pub const REFUSED: u8 = 122;
+/// `--via thaw` is impossible.
+#[allow(clippy::cast_possible_truncation, reason = "checked below")]
+pub const FORCED: u8 = glowplug_image::params::EXIT_FORCED as u8;
+/// The interpreter is not executable, as in shells.
+pub const NOT_EXECUTABLE: u8 = 126;
+/// There is no interpreter, as in shells.
+pub const NOT_FOUND: u8 = 127;
+
+const _: () = assert!(FORCED as i32 == glowplug_image::params::EXIT_FORCED);

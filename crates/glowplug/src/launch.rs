@@ -1,0 +1,71 @@
+//! Becoming the program.
+
+use crate::settings::Environment;
+use crate::{exit, explain};
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Executes plain python in place of this process: the same process id, parent, descriptors and limits.
+///
+/// `arguments` are python's, without its own name. `changes` are strings `NAME=value` that replace or join those of
+/// `environment`. Returns only on failure: the exit status, after the error was reported.
+pub fn plain(
+    interpreter: &Path,
+    arguments: &[&CStr],
+    environment: &Environment,
+    changes: &[CString],
+) -> u8 {
+    let Ok(program) = CString::new(interpreter.as_os_str().as_bytes()) else {
+        explain::error(format_args!("the interpreter's path {interpreter:?} holds a zero byte"));
+        return exit::NOT_FOUND;
+    };
+    let mut argv = Vec::with_capacity(arguments.len() + 1);
+    argv.push(program.as_c_str());
+    argv.extend_from_slice(arguments);
+    let error = glowplug_linux::exec(&program, &argv, &changed(environment, changes));
+    report(interpreter, &error)
+}
+
+/// The strings of an environment after some changes; the rest keeps its order.
+fn changed<'a>(environment: &Environment, changes: &'a [CString]) -> Vec<&'a CStr> {
+    let replaced = |string: &CStr| changes.iter().any(|change| name(change) == name(string));
+    environment
+        .strings()
+        .iter()
+        .copied()
+        .filter(|string| !replaced(string))
+        .chain(changes.iter().map(CString::as_c_str))
+        .collect()
+}
+
+/// The name in `NAME=value`; the whole string where there is no value.
+fn name(string: &CStr) -> &[u8] {
+    let bytes = string.to_bytes();
+    bytes.split(|&b| b == b'=').next().unwrap_or(bytes)
+}
+
+fn report(interpreter: &Path, error: &io::Error) -> u8 {
+    explain::error(format_args!(
+        "cannot execute {}: {error}\nhelp: name another interpreter with --python PATH",
+        interpreter.display()
+    ));
+    match error.kind() {
+        io::ErrorKind::NotFound => exit::NOT_FOUND,
+        _ => exit::NOT_EXECUTABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_replace_variables_of_the_same_name_only() {
+        let strings = [c"A=1", c"AB=2", c"odd", c"A=3", c"C=4"];
+        let environment = Environment::from_strings(strings.map(CStr::to_owned));
+        let changes = [c"A=9".to_owned(), c"D=5".to_owned()];
+        assert_eq!(changed(&environment, &changes), [c"AB=2", c"odd", c"C=4", c"A=9", c"D=5"]);
+    }
+}

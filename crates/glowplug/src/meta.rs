@@ -1,0 +1,49 @@
+//! What an image says about itself for people. Nothing is decided by it, so everything in it is optional.
+
+use serde::{Deserialize, Serialize};
+
+/// The Meta section of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Meta {
+    /// What is run, as it was given.
+    pub target: Option<String>,
+    /// The interpreter as it is invoked.
+    pub python: Option<String>,
+    /// Its version.
+    pub python_version: Option<String>,
+    /// Its options.
+    pub options: Vec<String>,
+    /// All modules that are loaded.
+    pub modules: Vec<String>,
+    /// The modules that were preloaded by name.
+    pub preload: Vec<String>,
+    /// The environment variables that the imports read.
+    pub env_names: Vec<String>,
+    /// What was noticed when it was frozen.
+    pub notes: Vec<String>,
+    /// Of a refusal: why the program may not be frozen.
+    pub reason: Option<String>,
+    /// Digest (blake3, hexadecimal) of the page contents.
+    pub contents: Option<String>,
+}
+
+impl Meta {
+    /// Reads a Meta section; one that is damaged says nothing.
+    pub fn of(section: &[u8]) -> Meta {
+        serde_json::from_slice(section).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_missing_fields_are_fine_and_damage_is_silence() {
+        let meta = Meta::of(br#"{"target": "a.py", "new": [1], "modules": ["json"]}"#);
+        assert_eq!(meta.target.as_deref(), Some("a.py"));
+        assert_eq!(meta.modules, ["json"]);
+        assert_eq!(Meta::of(b"{not json"), Meta::default());
+    }
+}

@@ -1,0 +1,94 @@
+//! One source of settings: a file, the environment, or the command line.
+
+use super::values::{ByteSize, Via, is_module_entry};
+use super::{Environment, SettingsError};
+use serde::Deserialize;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+/// The settings that one source names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Layer {
+    /// `python`
+    pub python: Option<PathBuf>,
+    /// `preload`
+    #[serde(default)]
+    pub preload: Vec<ModuleEntry>,
+    /// `via`
+    pub via: Option<Via>,
+    /// `explain`
+    pub explain: Option<bool>,
+    /// `cache-dir`
+    pub cache_dir: Option<PathBuf>,
+    /// `cache-size`
+    pub cache_size: Option<ByteSize>,
+    /// `freeze`
+    pub freeze: Option<bool>,
+}
+
+/// A module name, perhaps with a leading `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ModuleEntry(pub String);
+
+impl TryFrom<String> for ModuleEntry {
+    type Error = String;
+
+    fn try_from(entry: String) -> Result<Self, String> {
+        if is_module_entry(&entry) {
+            Ok(ModuleEntry(entry))
+        } else {
+            Err(format!(
+                "`{entry}` is not a module name; write `package.module` or `-package.module`"
+            ))
+        }
+    }
+}
+
+impl Layer {
+    /// The settings that `GLOWPLUG_*` variables name; empty ones count as unset.
+    pub fn of_environment(environment: &Environment) -> Result<Layer, SettingsError> {
+        let path = |name| environment.non_empty(name).map(PathBuf::from);
+        Ok(Layer {
+            python: path("GLOWPLUG_PYTHON"),
+            preload: parsed(environment, "GLOWPLUG_PRELOAD", "dotted module names", |text| {
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|entry| !entry.is_empty())
+                    .map(|entry| ModuleEntry::try_from(entry.to_owned()).ok())
+                    .collect()
+            })?
+            .unwrap_or_default(),
+            via: parsed(environment, "GLOWPLUG_VIA", "`auto`, `thaw` or `plain`", Via::from_name)?,
+            explain: parsed(environment, "GLOWPLUG_EXPLAIN", "`1` or `0`", switch)?,
+            cache_dir: path("GLOWPLUG_CACHE_DIR"),
+            cache_size: parsed(environment, "GLOWPLUG_CACHE_SIZE", "a size like `4GiB`", |text| {
+                text.parse().ok()
+            })?,
+            freeze: parsed(environment, "GLOWPLUG_FREEZE", "`1` or `0`", switch)?,
+        })
+    }
+}
+
+fn parsed<T>(
+    environment: &Environment,
+    name: &'static str,
+    expected: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, SettingsError> {
+    let Some(value) = environment.non_empty(name) else { return Ok(None) };
+    value.to_str().and_then(parse).map(Some).ok_or_else(|| bad_variable(name, value, expected))
+}
+
+fn bad_variable(name: &'static str, value: &OsStr, expected: &'static str) -> SettingsError {
+    SettingsError::Variable { name, value: value.to_string_lossy().into_owned(), expected }
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}

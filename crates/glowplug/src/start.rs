@@ -1,0 +1,124 @@
+//! A start of a program: all that is known about it before a way is chosen.
+
+use crate::commandline::{CommandLine, Obstacle, Target};
+use crate::interpreter::{Interpreter, NotFound};
+use crate::key::{self, Digest, KeyParts};
+use crate::script::{NotSource, Script};
+use crate::settings::{Environment, Settings, SettingsError};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// A start that `glowplug run` or `glowplug freeze` was asked for.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// The command line.
+    pub command: CommandLine<'a>,
+    /// The environment that the program gets.
+    pub environment: &'a Environment,
+    /// The settings.
+    pub settings: Settings,
+    /// The interpreter.
+    pub interpreter: Interpreter,
+    /// The working directory; `None` where it has been removed.
+    pub folder: Option<PathBuf>,
+}
+
+/// Why a start cannot be from an image, whatever the cache holds.
+#[derive(Debug, thiserror::Error)]
+pub enum PlainOnly {
+    /// The command line or the environment asks for something that only a fresh interpreter does.
+    #[error("{0}")]
+    Obstacle(Obstacle),
+    /// The interpreter is started by a script.
+    #[error("{} is a wrapper script, not an interpreter; name the interpreter with --python", .0.display())]
+    Wrapper(PathBuf),
+    /// The script is something else than source code.
+    #[error("{0}")]
+    NotSource(NotSource),
+}
+
+/// Where a program that can be frozen lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freezable {
+    /// The key.
+    pub key: Digest,
+    /// The script's path without symbolic links; `None` for other targets.
+    pub script: Option<PathBuf>,
+}
+
+impl<'a> Start<'a> {
+    /// Finds the interpreter for a command line.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn new(
+        command: CommandLine<'a>,
+        environment: &'a Environment,
+        settings: Settings,
+        folder: Option<PathBuf>,
+    ) -> Result<Start<'a>, NotFound> {
+        let interpreter = Interpreter::find(&settings, environment, folder.as_deref())?;
+        Ok(Start { command, environment, settings, interpreter, folder })
+    }
+
+    /// Whether the program can be frozen at all, and under which key.
+    ///
+    /// # Errors
+    /// The reason why it can only be started plainly.
+    pub fn freezable(&self) -> Result<Freezable, PlainOnly> {
+        let obstacle =
+            self.command.thaw_obstacle(self.environment, || std::io::stdin().is_terminal());
+        if let Some(obstacle) = obstacle {
+            return Err(PlainOnly::Obstacle(obstacle));
+        }
+        if self.interpreter.is_wrapper {
+            return Err(PlainOnly::Wrapper(self.interpreter.path.clone()));
+        }
+        let script = match self.command.target {
+            Target::Script(path) => {
+                Some(Script::inspect(path).map_err(PlainOnly::NotSource)?.real_path)
+            }
+            _ => None,
+        };
+        let key = key::of_start(&KeyParts {
+            interpreter: &self.absolute(&self.interpreter.path),
+            command: &self.command,
+            script: script.as_deref(),
+            preload: &self.settings.preload,
+            folder: self.folder.as_deref(),
+            environment: self.environment,
+        });
+        Ok(Freezable { key, script })
+    }
+
+    /// A path as seen from the root.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        match &self.folder {
+            Some(folder) => folder.join(path),
+            None => path.to_owned(),
+        }
+    }
+}
+
+/// The working directory of this process; `None` where it has been removed.
+pub fn working_directory() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
+/// The settings of a command line.
+///
+/// # Errors
+/// Where a file or variable is wrong.
+pub fn settings_of(
+    command: &CommandLine<'_>,
+    environment: &Environment,
+    folder: Option<&Path>,
+) -> Result<Settings, SettingsError> {
+    let root = Path::new("/");
+    let folder = folder.unwrap_or(root);
+    let begin = match command.target {
+        Target::Script(path) => folder.join(path.parent().unwrap_or(Path::new(""))),
+        _ => folder.to_owned(),
+    };
+    Settings::load(&command.options, environment, &begin)
+}
