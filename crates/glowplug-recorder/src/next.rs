@@ -27,6 +27,22 @@ global_asm!(
     ".size glowplug_recorder_dlsym, . - glowplug_recorder_dlsym",
 );
 
+/// The next function of a name, as a function pointer of the given type; an `Option`.
+macro_rules! next {
+    ($name:expr, fn($($kind:ty),*) -> $result:ty) => {{
+        #[unsafe(link_section = "glowplug_next")]
+        static NEXT: $crate::next::Next = $crate::next::Next::new($name);
+        // SAFETY: libc declares the function of this name so; each use copies its declaration.
+        NEXT.address().map(|address| unsafe {
+            core::mem::transmute::<
+                core::ptr::NonNull<core::ffi::c_void>,
+                unsafe extern "C" fn($($kind),*) -> $result,
+            >(address)
+        })
+    }};
+}
+pub(crate) use next;
+
 unsafe extern "C" {
     fn glowplug_recorder_dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     // The linker makes these for the section that all `Next`s lie in.
@@ -67,8 +83,8 @@ impl Next {
     }
 }
 
-/// Looks all functions up, so that none has to be found in a place where dlsym is not allowed: a
-/// signal handler, or the child of a process with threads.
+/// Looks all functions up, so that none has to be found where dlsym has no place: in a signal
+/// handler, in the child of a process with threads, or before dlerror, which it makes forget.
 pub fn find_all() {
     let mut missing = false;
     let mut next = (&raw const __start_glowplug_next).cast::<Next>();
@@ -78,7 +94,8 @@ pub fn find_all() {
         next = next.wrapping_add(1);
     }
     if missing {
-        forget_error();
+        // The program's first dlerror must not report a failed look-up of ours.
+        let _ = last_error();
     }
 }
 
@@ -88,17 +105,12 @@ pub fn look_up(handle: *mut c_void, name: &CStr) -> Option<NonNull<c_void>> {
     NonNull::new(unsafe { glowplug_recorder_dlsym(handle, name.as_ptr()) })
 }
 
-/// A failed look-up of ours must not be what the program's first dlerror reports.
-fn forget_error() {
-    let _ = last_error();
-}
-
-/// What dlerror says about the last failure in this thread, if it is there to ask.
+/// What dlerror says about the last failure in this thread, which it then forgets. `None` if there
+/// was none.
 pub fn last_error() -> Option<&'static CStr> {
-    let dlerror = look_up(libc::RTLD_DEFAULT, c"dlerror")?;
-    // SAFETY: this is the type of dlerror.
-    let dlerror: extern "C" fn() -> *const c_char = unsafe { core::mem::transmute(dlerror) };
-    let message = dlerror();
+    let dlerror = next!(c"dlerror", fn() -> *const c_char)?;
+    // SAFETY: dlerror has no conditions.
+    let message = unsafe { dlerror() };
     // SAFETY: dlerror returns null or a string that lasts until this thread's next failure, and
     // the one caller that reads it does so at once.
     (!message.is_null()).then(|| unsafe { CStr::from_ptr(message) })
@@ -128,19 +140,3 @@ pub fn missing<T: Missing>() -> T {
     syscall::set_errno(libc::ENOSYS);
     T::VALUE
 }
-
-/// The next function of a name, as a function pointer of the given type; an `Option`.
-macro_rules! next {
-    ($name:expr, fn($($kind:ty),*) -> $result:ty) => {{
-        #[unsafe(link_section = "glowplug_next")]
-        static NEXT: $crate::next::Next = $crate::next::Next::new($name);
-        // SAFETY: libc declares the function of this name so; each use copies its declaration.
-        NEXT.address().map(|address| unsafe {
-            core::mem::transmute::<
-                core::ptr::NonNull<core::ffi::c_void>,
-                unsafe extern "C" fn($($kind),*) -> $result,
-            >(address)
-        })
-    }};
-}
-pub(crate) use next;

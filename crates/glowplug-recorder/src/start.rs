@@ -47,6 +47,7 @@ fn begin(given: Strings) {
     if environment.is_null() || !record::claim_start() {
         return;
     }
+    next::find_all();
     // A second array, or one that has been changed, may share strings with the first.
     let alone = given.is_null() || given == environment;
     // SAFETY: the array is libc's or the loader's; the program, and with it whoever might use the
@@ -61,7 +62,6 @@ fn begin(given: Strings) {
         HANDOVER_LENGTH.store(length, Ordering::Relaxed);
     }
     if let Some((descriptor, detail)) = request.record {
-        next::find_all();
         record::begin(descriptor, detail);
         syscall::close(descriptor);
     }
