@@ -1,0 +1,79 @@
+//! Dependencies point down, and unsafe code stays where docs/ARCHITECTURE.md says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What each crate may use of ours; the table of docs/ARCHITECTURE.md.
+const ALLOWED: [(&str, &[&str]); 7] = [
+    ("glowplug-image", &[]),
+    ("glowplug-thaw", &["glowplug-image"]),
+    ("glowplug-recorder", &[]),
+    ("glowplug-python", &["glowplug-image"]),
+    ("glowplug-linux", &[]),
+    ("glowplug", &["glowplug-image", "glowplug-linux"]),
+    ("xtask", &[]),
+];
+
+const MAY_BE_UNSAFE: [&str; 4] =
+    ["glowplug-linux", "glowplug-python", "glowplug-recorder", "glowplug-thaw"];
+
+struct Package {
+    root: PathBuf,
+    ours: BTreeSet<String>,
+}
+
+fn packages() -> BTreeMap<String, Package> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .expect("cargo runs this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let package = |package: &serde_json::Value| {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let ours = dependencies.filter(|one| one.get("path").is_some());
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let root = manifest.parent().unwrap().to_path_buf();
+        (
+            text(&package["name"]),
+            Package { root, ours: ours.map(|one| text(&one["name"])).collect() },
+        )
+    };
+    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+}
+
+#[test]
+fn dependencies_point_down() {
+    let packages = packages();
+    let names: BTreeSet<_> = packages.keys().map(String::as_str).collect();
+    let known: BTreeSet<_> = ALLOWED.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, known, "docs/ARCHITECTURE.md and this test list the crates of the workspace");
+    for (name, allowed) in ALLOWED {
+        let refused: Vec<_> =
+            packages[name].ours.iter().filter(|one| !allowed.contains(&one.as_str())).collect();
+        assert!(refused.is_empty(), "{name} must not depend on {refused:?}");
+    }
+}
+
+#[test]
+fn unsafe_code_is_forbidden_where_it_does_not_belong() {
+    for (name, package) in packages() {
+        if MAY_BE_UNSAFE.contains(&name.as_str()) {
+            continue;
+        }
+        let roots = ["src/lib.rs", "src/main.rs"].map(|file| package.root.join(file));
+        for root in roots.iter().filter(|root| root.exists()) {
+            assert!(forbids_unsafe(root), "{} lacks #![forbid(unsafe_code)]", root.display());
+        }
+    }
+}
+
+fn forbids_unsafe(root: &Path) -> bool {
+    let text = std::fs::read_to_string(root).unwrap();
+    text.lines().any(|line| line == "#![forbid(unsafe_code)]")
+}
