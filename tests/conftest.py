@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,8 +56,18 @@ def _make(folder: Path, interpreter, plain_only: bool) -> Starter:
     return starter
 
 
+def _kill_strays(starter: Starter) -> None:
+    for pid in processes.bearing(starter.cache):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _check_left_nothing(starter: Starter) -> None:
-    starter.wait_until_idle()
+    try:
+        starter.wait_until_idle()
+    except TimeoutError:
+        _kill_strays(starter)
+        raise
     left = [
         str(path.relative_to(starter.cache))
         for path in starter.cache.rglob("*")

@@ -25,7 +25,7 @@ def bearing(mark: str | os.PathLike[str]) -> list[int]:
     return [pid for pid in pids if pid != os.getpid() and _mentions(pid, needle)]
 
 
-def wait_for_end(pids: list[int], timeout: float = 120) -> None:
+def wait_for_end(pids: list[int], timeout: float = 60) -> None:
     """Waits until all of `pids` have ended."""
     for pid in pids:
         try:
@@ -42,7 +42,7 @@ def wait_for_end(pids: list[int], timeout: float = 120) -> None:
             os.close(handle)
 
 
-def wait_until_idle(mark: str | os.PathLike[str], timeout: float = 120) -> None:
+def wait_until_idle(mark: str | os.PathLike[str], timeout: float = 60) -> None:
     """Waits until no process bears `mark` any more."""
     while pids := bearing(mark):
         wait_for_end(pids, timeout)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TIMEOUT = 120.0
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""What is random stays random: twenty thaws of one image share no value; what is seeded stays the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from harness.clock import write
+from harness.running import Conditions
+
+SITUATION = Path(__file__).parent / "situations" / "randomness.py"
+STARTS = 20
+
+
+def test_no_value_repeats(each_starter):
+    """Nor does any value of an image that was frozen from the same inputs."""
+    values = defaultdict(list)
+    if each_starter.glowplug:
+        each_starter.ensure_frozen(SITUATION)
+    for _ in range(STARTS):
+        outcome = each_starter.start(SITUATION, via="thaw") if each_starter.glowplug else each_starter.plain(SITUATION)
+        assert outcome.status == 0, outcome.errors()
+        for line in outcome.text().splitlines():
+            source, _, value = line.rpartition(" ")
+            values[source.partition(" ")[0]].append(value)
+    assert len(set(values.pop("SEEDED"))) == 1
+    repeating = {source for source, seen in values.items() if len(set(seen)) < STARTS}
+    assert not repeating, f"these repeat: {repeating}"
+    assert len(values) > 8
+
+
+def test_forks_differ(starter):
+    """After a fork in a thawed process, parent and child draw different values as in plain Python."""
+    script = write(
+        starter.folder / "forks.py",
+        "import os\nimport random\nimport uuid\nr, w = os.pipe()\n"
+        "if os.fork() == 0:\n    os.write(w, f'{random.random()} {uuid.uuid4()}'.encode()); os._exit(0)\n"
+        "os.wait()\nprint(os.read(r, 1000).decode() == f'{random.random()} {uuid.uuid4()}')\n",
+    )
+    assert starter.both(script, expect=0).stdout == b"False\n"
+
+
+@pytest.mark.parametrize("seed", ["0", "12345"])
+def test_fixed_hash_seed(starter, seed):
+    """A hash seed that the user fixes holds."""
+    script = write(starter.folder / "hashes.py", "import json\nimport sys\nprint(hash('x'), json.dumps(list({'a', 'b', 'c', 'd'})), sys.flags)\n")
+    starter.both(script, conditions=Conditions(env={"PYTHONHASHSEED": seed}), expect=0)

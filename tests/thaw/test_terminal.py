@@ -1,0 +1,123 @@
+"""Programs on a terminal: input, Ctrl-C, Ctrl-D, and job control under a shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from harness import processes
+from harness.clock import write
+from harness.terminal import Terminal
+
+SITUATIONS = Path(__file__).parent / "situations"
+
+
+def on_terminal(starter, command, conversation):
+    """Runs `command` on a terminal, and returns all that was shown and the status."""
+    terminal = Terminal(command, {**starter.env, "TERM": "dumb"}, starter.fresh_work())
+    conversation(terminal)
+    return terminal.end(), terminal.output
+
+
+def both(starter, words, conversation):
+    """The conversation plainly and thawed; they must look the same."""
+    plain = on_terminal(starter, [starter.python, *words], conversation)
+    if starter.glowplug:
+        starter.ensure_frozen(*words)
+        command = starter.command("run", "--python", starter.python, "--via", "thaw", *words)
+        assert on_terminal(starter, command, conversation) == plain
+    return plain
+
+
+def test_conversation(each_starter):
+    def talk(terminal):
+        terminal.wait_for(b"name? ")
+        terminal.type(b"gr\xc3\xbc\xc3\x9f\n")
+        terminal.wait_for(b"secret? ")
+        terminal.type(b"hidden\n")
+        terminal.wait_for(b"interrupt me ")
+        # A key that comes between the prompt and the reading is lost in plain Python too.
+        processes.wait_until_asleep(terminal.pid)
+        terminal.type(b"\x03")
+        terminal.wait_for(b"end ")
+        terminal.type(b"\x04")
+
+    status, output = both(each_starter, [str(SITUATIONS / "on_terminal.py")], talk)
+    assert status == 0, output
+    assert b"hidden" not in output and b"secret of 6" in output and b"last line" in output
+
+
+def test_interrupt_by_key(starter):
+    def talk(terminal):
+        terminal.wait_for(b"ready")
+        processes.wait_until_asleep(terminal.pid)
+        terminal.type(b"\x03")
+
+    status, output = both(starter, [str(SITUATIONS / "interruptible.py"), "lock"], talk)
+    assert status == -signal.SIGINT and b"KeyboardInterrupt" in output
+
+
+def test_interactive_without_a_target(starter):
+    """`glowplug run` alone is Python's prompt."""
+
+    def talk(terminal):
+        terminal.wait_for(b">>> ")
+        terminal.type(b"6 * 7\n")
+        terminal.wait_for(b"42")
+        terminal.type(b"exit(3)\n")
+
+    command = starter.command("run", "--python", starter.python) if starter.glowplug else [starter.python]
+    status, _ = on_terminal(starter, command, talk)
+    assert status == 3
+
+
+def test_job_control(starter):
+    """Ctrl-Z stops the program, `fg` continues it; it is its own job, of its own process group, under an interactive shell."""
+    script = write(
+        starter.folder / "job.py",
+        "import json\nimport os\nimport sys\n"
+        "print('job', os.getpgid(0) == os.getpid(), os.tcgetpgrp(0) == os.getpid(), json.dumps(1))\n"
+        "print('read', input('type '))\nsys.exit(7)\n",
+    )
+    if starter.glowplug:
+        starter.ensure_frozen(script)
+        command = " ".join(starter.command("run", "--python", starter.python, "--via", "thaw", script))
+    else:
+        command = f"{starter.python} {script}"
+
+    def talk(terminal):
+        terminal.wait_for(b"$ ")
+        terminal.type(command.encode() + b"\n")
+        terminal.wait_for(b"job True True 1")
+        terminal.wait_for(b"type ")
+        processes.wait_until_asleep(terminal.foreground())
+        terminal.type(b"\x1a")
+        terminal.wait_for(b"$ ")
+        assert terminal.foreground() == terminal.pid
+        terminal.type(b"fg\n")
+        terminal.wait_for(b"job.py")
+        terminal.type(b"something\n")
+        terminal.wait_for(b"read something")
+        terminal.wait_for(b"$ ")
+        terminal.type(b"exit $?\n")
+
+    env = {**starter.env, "TERM": "dumb", "PS1": "$ ", "HISTFILE": ""}
+    terminal = Terminal(["/bin/bash", "--norc", "--noprofile", "-i"], env, starter.fresh_work())
+    talk(terminal)
+    assert terminal.end() == 7, terminal.output
+
+
+def test_closing_the_terminal_ends_the_program(starter):
+    """A hang-up reaches the thawed program."""
+    script = str(SITUATIONS / "interruptible.py")
+    if starter.glowplug:
+        starter.ensure_frozen(script, "lock")
+        command = starter.command("run", "--python", starter.python, "--via", "thaw", script, "lock")
+    else:
+        command = [starter.python, script, "lock"]
+    terminal = Terminal(command, starter.env, starter.fresh_work())
+    terminal.wait_for(b"ready")
+    terminal.close()
+    _, status = os.waitpid(terminal.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGHUP
