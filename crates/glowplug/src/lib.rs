@@ -1,6 +1,7 @@
 //! The library behind the `glowplug` command. See docs/ARCHITECTURE.md.
 #![forbid(unsafe_code)]
 
+pub mod anatomy;
 pub mod cache;
 pub mod commandline;
 pub mod commands;

@@ -49,6 +49,16 @@ impl Lock {
     pub fn as_file(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
+
+    /// Leaves the lock to a process that has inherited its descriptor: it is not released here.
+    pub fn leave(self) {
+        std::mem::forget(self);
+    }
+
+    /// Takes over the lock at `path` from a process that left it: `file` is its descriptor.
+    pub(super) fn inherit(file: OwnedFd, path: PathBuf) -> Lock {
+        Lock { file, path }
+    }
 }
 
 impl Drop for Lock {

@@ -186,7 +186,16 @@ impl Cache {
     /// # Errors
     /// Where the cache is full or read-only.
     pub fn lock(&self, key: &Digest) -> io::Result<Option<Lock>> {
-        Lock::take(&self.path.join(format!("{IMAGES}/{key}.lock")))
+        Lock::take(&self.lock_path(key))
+    }
+
+    /// Takes over the lock of `key` that the starter of this process left to it.
+    pub fn inherit_lock(&self, key: &Digest, file: OwnedFd) -> Lock {
+        Lock::inherit(file, self.lock_path(key))
+    }
+
+    fn lock_path(&self, key: &Digest) -> PathBuf {
+        self.path.join(format!("{IMAGES}/{key}.lock"))
     }
 
     fn open_file(&self, name: &str) -> io::Result<OwnedFd> {

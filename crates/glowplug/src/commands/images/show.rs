@@ -1,0 +1,166 @@
+//! `glowplug images show`.
+
+use super::{Failure, ago, print, select};
+use crate::anatomy::{self, Anatomy, Input};
+use crate::cache::{Cache, OpenImage};
+use crate::settings::ByteSize;
+use serde::Serialize;
+use std::fmt::Write;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    anatomy: Anatomy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_list: Option<Vec<Input>>,
+}
+
+/// Explains the images that `name` means: one as a rule, several where the program's variables had several values.
+pub fn show(cache: Option<&Cache>, name: &str, json: bool, inputs: bool) -> Result<(), Failure> {
+    let images = select::open(cache, name)?;
+    if json {
+        let shown: Vec<_> = images.iter().map(|(name, image)| shown(name, image, inputs)).collect();
+        let text = serde_json::to_string_pretty(&shown).map_err(std::io::Error::from)?;
+        return print(&(text + "\n"));
+    }
+    let texts: Vec<_> = images.iter().map(|(name, image)| text(name, image, inputs)).collect();
+    print(&texts.join("\n"))
+}
+
+fn shown<'a>(name: &'a str, image: &OpenImage, inputs: bool) -> Shown<'a> {
+    let input_list = inputs.then(|| anatomy::inputs(image));
+    Shown { name, anatomy: Anatomy::of(image), input_list }
+}
+
+fn text(name: &str, image: &OpenImage, inputs: bool) -> String {
+    let anatomy = Anatomy::of(image);
+    let mut text = Text(String::new());
+    text.field("image", name);
+    describe_program(&mut text, &anatomy);
+    if !anatomy.refusal {
+        describe_memory(&mut text, &anatomy);
+    }
+    describe_inputs(&mut text, &anatomy);
+    if inputs {
+        for input in anatomy::inputs(image) {
+            text.line(format_args!("{:<10} {}", input.kind, input.path));
+        }
+        for name in &anatomy.meta.env_names {
+            text.line(format_args!("{:<10} {name}", "variable"));
+        }
+    }
+    if !anatomy.refusal {
+        describe_needs(&mut text, &anatomy);
+    }
+    for note in &anatomy.meta.notes {
+        text.field("note", note);
+    }
+    text.0
+}
+
+fn describe_program(text: &mut Text, anatomy: &Anatomy) {
+    let meta = &anatomy.meta;
+    if anatomy.refusal {
+        let reason = meta.reason.as_deref().unwrap_or("no reason is noted");
+        text.field("refusal", format_args!("the program may not be frozen: {reason}"));
+    }
+    if let Some(target) = &meta.target {
+        text.field("target", target);
+    }
+    if let Some(python) = &meta.python {
+        let version = meta.python_version.as_deref().unwrap_or("unknown version");
+        text.field("python", format_args!("{python} ({version})"));
+    }
+    if !meta.options.is_empty() {
+        text.field("options", meta.options.join(" "));
+    }
+    text.field("made", format_args!("{}, by build {}", ago(anatomy.created_ns), anatomy.build));
+    if !meta.preload.is_empty() {
+        text.field("preloaded", meta.preload.join(", "));
+    }
+    if !meta.modules.is_empty() {
+        text.field("modules", format_args!("{} loaded", meta.modules.len()));
+    }
+}
+
+fn describe_memory(text: &mut Text, anatomy: &Anatomy) {
+    let tables = ByteSize(anatomy.table_bytes);
+    text.field("size", format_args!("{}, {tables} of it tables", ByteSize(anatomy.file_bytes)));
+    let count: u64 = anatomy.regions.iter().map(|group| group.count).sum();
+    let bytes: u64 = anatomy.regions.iter().map(|group| group.bytes).sum();
+    text.field("regions", format_args!("{count}, {} of memory", ByteSize(bytes)));
+    for group in &anatomy.regions {
+        let size = ByteSize(group.bytes).to_string();
+        text.line(format_args!(
+            "{:<10} {} {:>6} {size:>12}",
+            group.kind, group.protection, group.count
+        ));
+    }
+    let hot = anatomy.hot;
+    text.field(
+        "hot",
+        format_args!(
+            "{} in {} ranges, {}.{} % of the contents",
+            ByteSize(hot.bytes),
+            hot.ranges,
+            hot.per_mille / 10,
+            hot.per_mille % 10
+        ),
+    );
+}
+
+fn describe_inputs(text: &mut Text, anatomy: &Anatomy) {
+    let counts = anatomy.inputs;
+    let parts = [
+        (counts.files, "files"),
+        (counts.links, "links"),
+        (counts.listed_directories, "listed directories"),
+        (counts.directories, "other directories"),
+        (counts.absences, "absent paths"),
+        (counts.contents, "files by their contents"),
+        (counts.variables, "variables"),
+    ];
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| format!("{count} {noun}"))
+        .collect();
+    text.field("inputs", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") });
+}
+
+fn describe_needs(text: &mut Text, anatomy: &Anatomy) {
+    let needs = &anatomy.needs;
+    text.field("cpu", needs.cpu.join(" "));
+    let mut kernel = vec![format!("vdso with {}", needs.vdso.join(", "))];
+    if needs.rseq_bytes > 0 {
+        kernel.push(format!("restartable sequences of {} bytes", needs.rseq_bytes));
+    }
+    for (count, noun) in [
+        (needs.droppable, "droppable mappings"),
+        (needs.wiped, "mappings wiped on fork"),
+        (needs.guards, "guard regions"),
+    ] {
+        if count > 0 {
+            kernel.push(format!("{count} {noun}"));
+        }
+    }
+    text.field("kernel", kernel.join("; "));
+    let limit = needs.stack_limit.map_or_else(
+        || "without limit".to_owned(),
+        |limit| format!("limited to {}", ByteSize(limit)),
+    );
+    text.field("stack", limit);
+}
+
+struct Text(String);
+
+impl Text {
+    fn field(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{name:<10}  {value}");
+    }
+
+    fn line(&mut self, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{:<10}  {value}", "");
+    }
+}
