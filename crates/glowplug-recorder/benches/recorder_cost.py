@@ -38,7 +38,7 @@ def main(recorder: str, rounds: str, *command: str) -> None:
         for kind in random.sample(KINDS, len(KINDS)):
             times[kind].append(start(kind, os.path.abspath(recorder), list(command)))
     for kind, series in times.items():
-        ratio = statistics.median(a / b for a, b in zip(series, times["plain"]))
+        ratio = statistics.median(a / b for a, b in zip(series, times["plain"], strict=True))
         print(f"{kind:5} median {statistics.median(series):8.2f} ms  of plain {ratio:.4f}")
 
 
