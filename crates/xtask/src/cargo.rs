@@ -75,7 +75,7 @@ impl Artifact<'_> {
 }
 
 /// The Cargo that runs this program, in the workspace, without the settings that would move its artifacts.
-fn command() -> Command {
+pub fn command() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root()).env_remove("CARGO_BUILD_TARGET");
     command

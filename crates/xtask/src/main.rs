@@ -6,6 +6,7 @@ mod build;
 mod cargo;
 mod demo;
 mod elf;
+mod lint;
 mod python;
 mod seed;
 mod venv;
@@ -26,6 +27,8 @@ Tasks:
     --out DIR        instead of build/
     --locked         fail where Cargo.lock would have to change
   demo         install into .venv, run examples/data_script plainly and by Glowplug, compare
+  clippy       Clippy over the workspace, over the extension for every CPython minor
+  tools        make target/tools with what tests and checks the Python side
   bench        measure the cases of benches/cases.toml into benches/results
     [CASE…]          only these
     --samples N      samples of each side instead of the case's own number
@@ -50,6 +53,8 @@ fn run() -> Result<()> {
         Some(Value(task)) => match task.to_str() {
             Some("build") => build::task(args),
             Some("demo") => demo::task(args),
+            Some("clippy") => lint::clippy_task(args),
+            Some("tools") => lint::tools_task(args),
             Some("bench") => bench::task(args),
             Some("bench-table") => bench::table_task(args),
             _ => bail!("no task {task:?}; `cargo xtask --help` names them"),

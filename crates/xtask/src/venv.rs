@@ -54,7 +54,7 @@ impl Venv {
     }
 
     fn works(&self) -> bool {
-        succeeds(&[self.program("python").into(), "-m".into(), "pip".into(), "--version".into()])
+        succeeds(&[self.program("python"), "-m".into(), "pip".into(), "--version".into()])
     }
 }
 

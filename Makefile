@@ -1,0 +1,46 @@
+# The commands of the repository. Everything that is more than one line lives in crates/xtask.
+
+PYTHON ?= python3
+export PYTHON
+
+TOOLS := target/tools/bin
+# What a shell says to every Python (PYTHONPATH, PYTHONDONTWRITEBYTECODE …) must not reach what is tested.
+WITHOUT_PYTHON_SETTINGS = env $$(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/-u \1/p')
+
+.PHONY: build demo test lint test-rust test-python bench tools toolchain
+
+build: toolchain
+	cargo xtask build
+
+demo: toolchain
+	cargo xtask demo
+
+# The lints first, as they are quick; then everything on the tree that is shipped.
+test: lint build test-rust test-python
+
+lint: tools
+	cargo fmt --all --check
+	cargo xtask clippy
+	$(TOOLS)/ruff check .
+	$(TOOLS)/ruff format --check .
+
+test-rust: toolchain
+	@if cargo nextest --version >/dev/null 2>&1; \
+	then set -x; cargo nextest run --workspace --exclude glowplug-python; \
+	else set -x; cargo test --workspace --exclude glowplug-python; fi
+
+test-python: build tools
+	$(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests -n logical
+
+bench: build
+	cargo xtask bench
+	cargo xtask bench-table
+
+tools: toolchain
+	cargo xtask tools
+
+toolchain:
+	@command -v cargo >/dev/null || { \
+	  echo 'error: cargo is not on PATH; get Rust from https://rustup.rs, then open a new shell' >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	  echo 'error: there is no C linker (cc); on Debian: apt install gcc libc6-dev' >&2; exit 1; }
