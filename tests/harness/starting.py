@@ -138,6 +138,21 @@ class Starter:
             require_same(plain, replace(explained, stderr=rest.encode()))
         return plain
 
+    def explained(self, *program: Word, conditions: Conditions | None = None) -> tuple[str, Outcome]:
+        """Starts `program` by `glowplug run --explain`; returns the explanation and the outcome without it."""
+        outcome = self.start(*program, explain=True, conditions=conditions)
+        first, _, rest = outcome.errors().partition("\n")
+        assert first.startswith("glowplug: "), f"not explained: {outcome}"
+        return first.removeprefix("glowplug: "), replace(outcome, stderr=rest.encode())
+
+    def becomes_thawed(self, *program: Word, conditions: Conditions | None = None) -> Outcome:
+        """Starts `program` until it is thawed, which the second start must be, and returns that start's outcome."""
+        self.start(*program, conditions=conditions)
+        self.wait_until_idle()
+        way, outcome = self.explained(*program, conditions=conditions)
+        assert way.startswith("thawed"), way
+        return outcome
+
     def wait_until_idle(self) -> None:
         """Waits until every freezer that works for this cache has ended."""
         processes.wait_until_idle(self.cache)
