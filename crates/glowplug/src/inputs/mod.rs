@@ -114,3 +114,6 @@ impl Changed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! Reads Python source. The parser is used here and nowhere else.
+
+mod expressions;
+mod source;
+mod statements;
+
+use super::Leading;
+use ruff_python_ast::Stmt;
+use ruff_python_parser::{Mode, ParseOptions};
+use std::mem::ManuallyDrop;
+
+/// Why a source without a syntax that can be read has no leading imports.
+const UNREADABLE: &str = "the source cannot be parsed";
+
+/// The leading imports of a program, given the bytes of its source.
+///
+/// Leading are, from the top: docstrings, imports, definitions of functions and simple classes, assignments of constants, `if` on
+/// `TYPE_CHECKING`, on `sys.version_info`, on `sys.platform` and the like, and `try` around imports. Everything else may change
+/// what a later import does or whether it is reached, and ends them. A source that cannot be parsed has none, and counts as a whole.
+pub fn leading(source: &[u8]) -> Leading {
+    let whole = || Leading {
+        statements: Vec::new(),
+        prefix_len: source.len() as u64,
+        stopped_at: Some((1, UNREADABLE)),
+    };
+    let Some(text) = source::text(source) else { return whole() };
+    let options = ParseOptions::from(Mode::Module);
+    // Taking down a deeply nested tree recurses without bounds; a freezer reads one program and ends, so it is left standing.
+    let parsed = ManuallyDrop::new(ruff_python_parser::parse_unchecked(&text, options));
+    let (Some(module), false) = (parsed.syntax().as_module(), parsed.has_invalid_syntax()) else {
+        return whole();
+    };
+    let lines = source::Lines::new(&text);
+    let found = statements::walk(&module.body, &lines);
+    let end = found.end.max(lines.end_of_line(2));
+    Leading {
+        statements: found.imports,
+        prefix_len: lines.end_of_line_at(end) as u64,
+        stopped_at: found.stopped_at,
+    }
+}
+
+/// Whether a statement is an expression without any effect: a docstring, `...`.
+fn is_idle(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Pass(_) => true,
+        Stmt::Expr(statement) => expressions::is_constant(&statement.value),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
