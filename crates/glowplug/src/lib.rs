@@ -11,6 +11,7 @@ pub mod inputs;
 pub mod interpreter;
 pub mod key;
 pub mod launch;
+pub mod learn;
 pub mod meta;
 pub mod script;
 pub mod settings;
