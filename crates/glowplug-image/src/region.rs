@@ -70,7 +70,7 @@ impl Region {
 
     /// Whether the region can be mapped from a file of `file_len` bytes: aligned, not empty, inside user space, contents inside the file.
     pub fn is_sound(&self, file_len: u64) -> bool {
-        let aligned = (self.addr | self.len | self.offset) % crate::PAGE == 0;
+        let aligned = (self.addr | self.len | self.offset).is_multiple_of(crate::PAGE);
         let inside =
             self.len > 0 && self.addr.checked_add(self.len).is_some_and(|e| e <= USER_SPACE_END);
         let has_contents = matches!(self.kind(), Some(RegionKind::Image | RegionKind::Vdso));

@@ -4,11 +4,14 @@ use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Descriptor under which a detached process finds the one that it was handed.
+/// Descriptor under which a detached process finds the first one that it was handed; the others follow.
 pub const HANDED: c_int = 3;
 
+/// Most descriptors that can be handed over.
+const MOST_HANDED: usize = 4;
+
 /// Starts `program` as an orphan in a session of its own, with `/dev/null` for its standard streams, default signal dispositions, no
-/// descriptor but `handed` (as [`HANDED`]), and the lowest priority. The caller has no child afterwards.
+/// descriptor but those of `handed` (from [`HANDED`] on), and the lowest priority. The caller has no child afterwards.
 ///
 /// # Errors
 /// Fails where the kernel refuses a fork. What goes wrong in the orphan itself is not reported: nobody is there to hear it.
@@ -16,11 +19,12 @@ pub fn spawn(
     program: &CStr,
     arguments: &[&CStr],
     environment: &[&CStr],
-    handed: Option<BorrowedFd<'_>>,
+    handed: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
     let arguments = pointers(arguments);
     let environment = pointers(environment);
-    let handed = handed.map(|fd| fd.as_raw_fd());
+    let handed: Vec<c_int> = handed.iter().map(|fd| fd.as_raw_fd()).collect();
+    assert!(handed.len() <= MOST_HANDED, "at most {MOST_HANDED} descriptors are handed over");
     // SAFETY: between fork and exec the children call only async-signal-safe functions (all of `orphan` is system calls), so it
     // does not matter what other threads held at the time of the fork.
     unsafe {
@@ -28,7 +32,7 @@ pub fn spawn(
         if child == 0 {
             libc::setsid();
             if libc::fork() == 0 {
-                orphan(program, &arguments, &environment, handed);
+                orphan(program, &arguments, &environment, &handed);
             }
             libc::_exit(0);
         }
@@ -56,20 +60,23 @@ unsafe fn orphan(
     program: &CStr,
     arguments: &[*const c_char],
     environment: &[*const c_char],
-    handed: Option<c_int>,
+    handed: &[c_int],
 ) -> ! {
     // SAFETY: system calls on this process alone; the strings outlive the call.
     unsafe {
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-        if let Some(fd) = handed {
-            // Above the standard ones first, so that moving them does not overwrite it.
-            let kept = libc::fcntl(fd, libc::F_DUPFD, 10);
-            libc::dup2(kept, HANDED);
+        // Above all places first, so that moving one does not overwrite another.
+        let mut kept = [0; MOST_HANDED];
+        for (kept, &fd) in kept.iter_mut().zip(handed) {
+            *kept = libc::fcntl(fd, libc::F_DUPFD, 64);
+        }
+        for (place, &kept) in (HANDED..).zip(kept.iter().take(handed.len())) {
+            libc::dup2(kept, place);
         }
         for standard in 0..3 {
             libc::dup2(null, standard);
         }
-        let first = HANDED + c_int::from(handed.is_some());
+        let first = HANDED + handed.len() as c_int;
         if libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) != 0 {
             // Linux before 5.9.
             for fd in first..4096 {
@@ -88,4 +95,22 @@ unsafe fn orphan(
         libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr());
         libc::_exit(127)
     }
+}
+
+/// The descriptors that a process started by [`spawn`] was handed, in order. To be called once, before anything else is opened.
+pub fn handed(count: usize) -> Vec<std::fs::File> {
+    use std::os::fd::FromRawFd;
+    (HANDED..)
+        .take(count.min(MOST_HANDED))
+        // SAFETY: F_GETFD takes any number and changes nothing.
+        .filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1)
+        .map(|fd| {
+            // SAFETY: F_SETFD changes a flag only. The starter opened the descriptor for this process alone, and nothing of it owns
+            // the number yet: that is what this function asks of its caller.
+            unsafe {
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                std::fs::File::from_raw_fd(fd)
+            }
+        })
+        .collect()
 }

@@ -90,8 +90,10 @@ impl Obstacle {
 
 /// Stage 1: takes the launcher's parameters out of the environment.
 pub fn read_parameters(stack: &mut KernelStack) -> Option<Start> {
-    // The launcher puts its string last.
-    let index = stack.envc().checked_sub(1)?;
+    let is_ours = |index: &usize| {
+        stack.environment(*index).is_some_and(|s| s.to_bytes().starts_with(params::NAME))
+    };
+    let index = (0..stack.envc()).rev().find(is_ours)?;
     let string = stack.environment(index)?;
     let params = params::Params::parse(string.to_bytes())?;
     let tail = string.to_bytes_with_nul().len().checked_sub(params.python.len() + 1)?;

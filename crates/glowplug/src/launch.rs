@@ -1,5 +1,7 @@
 //! Becoming the program.
 
+pub mod thaw;
+
 use crate::settings::Environment;
 use crate::{exit, explain};
 use std::ffi::{CStr, CString};

@@ -21,6 +21,8 @@ pub struct Start<'a> {
     pub interpreter: Interpreter,
     /// The working directory; `None` where it has been removed.
     pub folder: Option<PathBuf>,
+    /// When it began, `CLOCK_MONOTONIC` in nanoseconds.
+    pub began_ns: u64,
 }
 
 /// Why a start cannot be from an image, whatever the cache holds.
@@ -56,9 +58,10 @@ impl<'a> Start<'a> {
         environment: &'a Environment,
         settings: Settings,
         folder: Option<PathBuf>,
+        began_ns: u64,
     ) -> Result<Start<'a>, NotFound> {
         let interpreter = Interpreter::find(&settings, environment, folder.as_deref())?;
-        Ok(Start { command, environment, settings, interpreter, folder })
+        Ok(Start { command, environment, settings, interpreter, folder, began_ns })
     }
 
     /// Whether the program can be frozen at all, and under which key.

@@ -45,18 +45,20 @@ impl Lock {
         }
     }
 
-    /// The locked file. A process that inherits its descriptor keeps the lock when this one ends.
+    /// The locked file. A process that inherits its descriptor holds the lock as well.
     pub fn as_file(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 
-    /// Leaves the lock to a process that has inherited its descriptor: it is not released here.
+    /// Leaves the lock to a process that has inherited [`Lock::as_file`].
     pub fn leave(self) {
+        // Unlike dropping, this must not remove the file: it is still locked. The descriptor is closed when this process ends
+        // or executes another program.
         std::mem::forget(self);
     }
 
-    /// Takes over the lock at `path` from a process that left it: `file` is its descriptor.
-    pub(super) fn inherit(file: OwnedFd, path: PathBuf) -> Lock {
+    /// Takes over a lock that another process took and left.
+    pub(super) fn adopt(file: OwnedFd, path: PathBuf) -> Lock {
         Lock { file, path }
     }
 }

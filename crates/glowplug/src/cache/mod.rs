@@ -3,6 +3,8 @@
 mod image;
 mod lock;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use image::{OpenImage, Unusable};
 pub use lock::Lock;
@@ -189,13 +191,13 @@ impl Cache {
         Lock::take(&self.lock_path(key))
     }
 
-    /// Takes over the lock of `key` that the starter of this process left to it.
-    pub fn inherit_lock(&self, key: &Digest, file: OwnedFd) -> Lock {
-        Lock::inherit(file, self.lock_path(key))
-    }
-
     fn lock_path(&self, key: &Digest) -> PathBuf {
         self.path.join(format!("{IMAGES}/{key}.lock"))
+    }
+
+    /// Takes over the lock of `key` that another process took, handed on by its descriptor and left.
+    pub fn adopt_lock(&self, key: &Digest, file: OwnedFd) -> Lock {
+        Lock::adopt(file, self.lock_path(key))
     }
 
     fn open_file(&self, name: &str) -> io::Result<OwnedFd> {

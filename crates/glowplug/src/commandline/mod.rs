@@ -2,6 +2,8 @@
 
 mod getopt;
 mod obstacle;
+#[cfg(test)]
+mod tests;
 
 pub use obstacle::Obstacle;
 

@@ -1,7 +1,9 @@
 //! The commands: each parses, calls and prints.
 
+pub mod freeze;
 pub mod images;
 pub mod run;
+pub mod thaw;
 
 use crate::exit;
 use crate::settings::Environment;
@@ -23,6 +25,10 @@ enum Command {
     /// Takes what `python` takes. The first start is plain Python; meanwhile an image is made in the background, and later starts
     /// are thawed from it as long as nothing that the imports read has changed.
     Run(Run),
+    /// Make an image on purpose
+    Freeze(freeze::Freeze),
+    /// Start a program from an image file
+    Thaw(Thaw),
     /// List, explain, check and remove images
     Images(images::Images),
 }
@@ -51,12 +57,30 @@ struct Run {
     rest: Vec<OsString>,
 }
 
+/// Only describes the command for its help, as `Run`.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "glowplug thaw FILE [python options] SCRIPT | -m MODULE | -c CODE | - [ARGUMENTS]"
+)]
+struct Thaw {
+    /// The image
+    file: OsString,
+    /// What python would be given
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<OsString>,
+}
+
 /// Runs a whole command line and returns the exit status.
 pub fn main(arguments: &[&'static CStr]) -> u8 {
     let environment = Environment::capture();
     match arguments {
         [_, command, rest @ ..] if command.to_bytes() == b"run" => {
             return run::run(rest, &environment);
+        }
+        [_, command, rest @ ..]
+            if command.to_bytes() == b"thaw" && !matches!(rest, [a] if is_help(a)) =>
+        {
+            return thaw::run(rest, &environment);
         }
         _ => {}
     }
@@ -70,6 +94,12 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
     };
     match cli.command {
         Command::Run(_) => run::run(arguments.get(2..).unwrap_or_default(), &environment),
+        Command::Freeze(options) => freeze::run(&options, &environment),
+        Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Images(images) => images::run(&images, &environment),
     }
+}
+
+fn is_help(argument: &CStr) -> bool {
+    matches!(argument.to_bytes(), b"-h" | b"--help")
 }

@@ -2,9 +2,12 @@
 //!
 //! This is the path that every start takes, so it does nothing that is not needed: no TOML, no JSON, no Python.
 
-use crate::cache::{Cache, CacheError, Lock, OpenImage, Unusable};
+use crate::cache::{Cache, CacheError, OpenImage, Unusable};
 use crate::commandline::{self, CommandLine};
+use crate::freeze::detached;
 use crate::inputs::{self, Changed};
+use crate::launch::thaw::{self, Thaw};
+use crate::runtime::Runtime;
 use crate::settings::{Environment, Settings, Via};
 use crate::start::{self, Freezable, PlainOnly, Start};
 use crate::{exit, explain, key, launch};
@@ -43,7 +46,10 @@ pub enum Reason {
     /// The settings are wrong; the error has been reported.
     #[error("the settings are wrong")]
     Settings,
-    /// The image does not fit this machine, or the restorer cannot be started.
+    /// The image does not fit this machine or process.
+    #[error("{0}")]
+    Misfit(&'static str),
+    /// The restorer cannot be started.
     #[error("{0}")]
     Thaw(String),
 }
@@ -53,7 +59,7 @@ impl Reason {
     pub fn calls_for_freezing(&self) -> bool {
         match self {
             Reason::Cache(error) => matches!(error, CacheError::Missing),
-            Reason::Image(_) | Reason::Inputs(_) => true,
+            Reason::Image(_) | Reason::Inputs(_) | Reason::Misfit(_) => true,
             Reason::Asked
             | Reason::PlainOnly(_)
             | Reason::Refused(_)
@@ -65,6 +71,7 @@ impl Reason {
 
 /// Runs the command line behind `glowplug run`. Returns only on failure: the exit status, after the error was reported.
 pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
+    let began_ns = thaw::monotonic_ns();
     let command = match commandline::parse(arguments) {
         Ok(command) => command,
         Err(error) => {
@@ -79,7 +86,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
         explain::error(format_args!("{error}\nnote: the program is started plainly"));
         Settings::without_sources(&command.options, environment)
     });
-    let start = match Start::new(command, environment, settings, folder) {
+    let start = match Start::new(command, environment, settings, folder, began_ns) {
         Ok(start) => start,
         Err(error) => {
             explain::error(error);
@@ -89,11 +96,11 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     if wrong {
         return plain(&start, &Reason::Settings, &[]);
     }
-    take(&start)
+    take(&start, arguments)
 }
 
 /// Chooses a way and takes it.
-fn take(start: &Start<'_>) -> u8 {
+fn take(start: &Start<'_>, arguments: &[&CStr]) -> u8 {
     if start.settings.via == Via::Plain {
         return plain(start, &Reason::Asked, &[]);
     }
@@ -104,12 +111,12 @@ fn take(start: &Start<'_>) -> u8 {
     match choose(start, &freezable) {
         Way::Thaw(image) => {
             image.note_use();
-            let reason = thaw(start, &freezable, image);
+            let reason = become_image(start, image);
             plain(start, &reason, &[])
         }
         Way::Plain(reason) => {
             let changes = if reason.calls_for_freezing() && start.settings.via == Via::Auto {
-                freeze_for_next_time(start, &freezable)
+                freeze_for_next_time(start, &freezable, arguments)
             } else {
                 Vec::new()
             };
@@ -133,6 +140,9 @@ fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, R
     if image.head().is_refusal() {
         return Err(Reason::Refused(refusal(&image, start)));
     }
+    if let Some(misfit) = thaw::misfit(image.head()) {
+        return Err(Reason::Misfit(misfit));
+    }
     Ok(image)
 }
 
@@ -144,21 +154,43 @@ fn refusal(image: &OpenImage, start: &Start<'_>) -> String {
 }
 
 /// Becomes the process in the image. Returns only where that is impossible: the reason.
-fn thaw(start: &Start<'_>, freezable: &Freezable, image: OpenImage) -> Reason {
-    let _ = (start, freezable, image);
-    Reason::Thaw("this build has no restorer".to_owned())
+fn become_image(start: &Start<'_>, image: OpenImage) -> Reason {
+    let Some(runtime) = Runtime::find(start.environment) else {
+        return Reason::Thaw("Glowplug's restorer is not there".to_owned());
+    };
+    let thaw = Thaw {
+        restorer: &runtime.restorer(),
+        interpreter: &start.interpreter.path,
+        command: &start.command,
+        environment: start.environment,
+        explain: start.settings.explain,
+        forced: start.settings.via == Via::Thaw,
+        start_ns: start.began_ns,
+    };
+    let error = thaw.execute(image.into_file());
+    Reason::Thaw(format!("the restorer cannot be started: {error}"))
 }
 
 /// Starts a freezer in the background unless one is at work, and returns what the recorder needs in this start's environment.
-fn freeze_for_next_time(start: &Start<'_>, freezable: &Freezable) -> Vec<CString> {
-    let _lock: Option<Lock> = start
+fn freeze_for_next_time(
+    start: &Start<'_>,
+    freezable: &Freezable,
+    arguments: &[&CStr],
+) -> Vec<CString> {
+    let lock = start
         .settings
         .cache_dir
         .as_deref()
         .filter(|_| start.settings.freeze)
+        // As process 1 it would have to reap the freezer, which plain python would not know of.
+        .filter(|_| std::process::id() != 1)
         .and_then(|folder| Cache::create(folder).ok())
         .and_then(|cache| cache.lock(&freezable.key).ok().flatten());
-    Vec::new()
+    let Some((lock, runtime)) = lock.zip(Runtime::find(start.environment)) else {
+        return Vec::new();
+    };
+    // Whatever fails here only means that there will be no image next time.
+    detached::spawn(arguments, start.environment, &runtime, lock).unwrap_or_default()
 }
 
 /// Starts plainly, unless a thaw was demanded. Returns only on failure.

@@ -4,6 +4,8 @@ mod environment;
 mod file;
 mod layer;
 mod parsed;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use environment::Environment;

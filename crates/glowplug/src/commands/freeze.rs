@@ -1,0 +1,188 @@
+//! `glowplug freeze`: makes an image on purpose, in the foreground.
+
+use crate::cache::Cache;
+use crate::commandline;
+use crate::freeze::publish::{self, PublishError};
+use crate::freeze::{FreezeError, Preload, Recipe, detached, plan};
+use crate::inputs::Record;
+use crate::interpreter::{Interpreter, Probe};
+use crate::key::Digest;
+use crate::runtime::Runtime;
+use crate::settings::{Environment, Settings};
+use crate::start::{self, Start};
+use crate::{exit, explain};
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Makes an image.
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "glowplug freeze -o FILE --preload MODULES [python options]\n       \
+                      glowplug freeze [--python PATH] -- [python options] SCRIPT | -m MODULE | -c CODE")]
+pub struct Freeze {
+    /// Write the image to this file, for `glowplug thaw`
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Modules to import, in order
+    #[arg(long, value_name = "MODULES", value_delimiter = ',')]
+    preload: Vec<String>,
+    /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// The process id of a recorded start
+    #[arg(long, hide = true, value_name = "PID")]
+    detached: Option<u32>,
+    /// Python's options; without `-o`, what `glowplug run` would be given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+/// Why the command fails.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing can be frozen here.
+    #[error("{0}")]
+    Impossible(String),
+    /// The freeze itself failed.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Failure {
+    fn status(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => exit::USAGE,
+            Failure::Publish(PublishError::Freeze(FreezeError::Refused(_)))
+            | Failure::Impossible(_) => exit::REFUSED,
+            Failure::Publish(_) => exit::IMAGE,
+        }
+    }
+}
+
+/// Runs the command and returns the exit status.
+pub fn run(options: &Freeze, environment: &Environment) -> u8 {
+    let arguments: Vec<CString> = options
+        .arguments
+        .iter()
+        .filter_map(|argument| CString::new(argument.as_bytes()).ok())
+        .collect();
+    let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
+    let result = match &options.output {
+        Some(_) => into_file(options, &arguments, environment),
+        None => into_cache(options, &arguments, environment),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            if options.detached.is_none() {
+                explain::error(format_args!("{failure}"));
+            }
+            failure.status()
+        }
+    }
+}
+
+fn into_file(
+    options: &Freeze,
+    arguments: &[&CStr],
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let Some(output) = &options.output else { return Ok(()) };
+    if options.preload.is_empty() {
+        let hint = "nothing to preload\nhelp: name modules, as in `--preload json,asyncio`";
+        return Err(Failure::Usage(hint.to_owned()));
+    }
+    let folder = start::working_directory();
+    let run_options = commandline::RunOptions {
+        python: options.python.as_ref().map(|path| path.as_os_str()),
+        ..Default::default()
+    };
+    let root = PathBuf::from("/");
+    let settings = Settings::load(&run_options, environment, folder.as_deref().unwrap_or(&root))
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let interpreter = Interpreter::find(&settings, environment, folder.as_deref())
+        .map_err(|error| Failure::Impossible(error.to_string()))?;
+    let probe = probe(&interpreter, None)?;
+    let path = folder.map_or(interpreter.path.clone(), |folder| folder.join(&interpreter.path));
+    let recipe = Recipe {
+        extra_files: plan::interpreter_files(&path, &probe),
+        interpreter: path,
+        options: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        preload: options
+            .preload
+            .iter()
+            .map(|module| Preload { module: module.clone(), optional: false })
+            .collect(),
+        path0: None,
+        program: None,
+        key: Digest(Default::default()),
+        target: format!("any program on {}", options.preload.join(", ")),
+        version: plan::version(&probe),
+    };
+    Ok(publish::into_file(&recipe, &runtime(environment)?, environment, output)?)
+}
+
+fn into_cache(
+    options: &Freeze,
+    arguments: &[&CStr],
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let mut handed = options.detached.and_then(|_| detached::Handed::take());
+    let mut all: Vec<CString> = Vec::new();
+    if let Some(python) = &options.python {
+        all.push(c"--python".to_owned());
+        all.extend(CString::new(python.as_os_str().as_bytes()));
+    }
+    if !options.preload.is_empty() {
+        all.push(c"--preload".to_owned());
+        all.extend(CString::new(options.preload.join(",")));
+    }
+    let all: Vec<&CStr> =
+        all.iter().map(CString::as_c_str).chain(arguments.iter().copied()).collect();
+    let command = commandline::parse(&all).map_err(|error| Failure::Usage(error.to_string()))?;
+    let folder = start::working_directory();
+    let settings = start::settings_of(&command, environment, folder.as_deref())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let start = Start::new(command, environment, settings, folder, 0)
+        .map_err(|error| Failure::Impossible(error.to_string()))?;
+    let freezable = start.freezable().map_err(|reason| Failure::Impossible(reason.to_string()))?;
+    let cache =
+        start.settings.cache_dir.as_deref().ok_or("there is no folder for the cache".to_owned());
+    let cache = cache
+        .and_then(|folder| Cache::create(folder).map_err(|error| error.to_string()))
+        .map_err(Failure::Impossible)?;
+    let _lock = match &mut handed {
+        Some(handed) => handed.lock(&cache, &freezable.key),
+        None => {
+            cache.lock(&freezable.key).map_err(|error| Failure::Impossible(error.to_string()))?
+        }
+    };
+    let record = record(options.detached, handed.as_mut());
+    let probe = probe(&start.interpreter, Some(&cache))?;
+    let recipe =
+        plan::recipe(&start, &freezable, &probe, record.as_ref()).map_err(Failure::Impossible)?;
+    let limit = start.settings.cache_size;
+    Ok(publish::into_cache(&recipe, &runtime(environment)?, environment, &cache, limit)?)
+}
+
+fn record(program: Option<u32>, handed: Option<&mut detached::Handed>) -> Option<Record> {
+    handed.zip(program).and_then(|(handed, program)| handed.record(program).ok())
+}
+
+fn probe(interpreter: &Interpreter, cache: Option<&Cache>) -> Result<Probe, Failure> {
+    let probe = interpreter.probe(cache).map_err(|error| Failure::Impossible(error.to_string()))?;
+    match probe.unsupported_reason() {
+        Some(reason) => Err(Failure::Impossible(reason)),
+        None => Ok(probe),
+    }
+}
+
+fn runtime(environment: &Environment) -> Result<Runtime, Failure> {
+    let missing = "Glowplug's own parts are not where they belong; install it again";
+    Runtime::find(environment)
+        .filter(|runtime| runtime.restorer().is_file())
+        .ok_or_else(|| Failure::Impossible(missing.to_owned()))
+}

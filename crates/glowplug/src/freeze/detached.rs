@@ -1,0 +1,117 @@
+//! The freezer behind a recorded start: started before the program, it waits until the program has ended, and freezes what the
+//! record shows.
+//!
+//! It is an orphan of the lowest priority in a session of its own, so nobody waits for it and no signal of the program's reaches it.
+
+use crate::cache::{Cache, Lock};
+use crate::inputs::Record;
+use crate::key::Digest;
+use crate::runtime::Runtime;
+use crate::settings::Environment;
+use glowplug_linux::detach;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::MemfdFlags;
+use rustix::io::FdFlags;
+use rustix::process::{Pid, PidfdFlags};
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+/// Room for the record of a start, bytes.
+const RECORD_LEN: u64 = 4 << 20;
+
+/// How long a program is waited for; one that runs longer has done its leading imports and is frozen beside it.
+const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+
+/// The option of `glowplug freeze` that a detached freezer is started with, and the program's process id behind it.
+pub const OPTION: &str = "--detached";
+
+/// Starts a freezer for the program that this process is about to become. `arguments` are those of `glowplug run`.
+///
+/// Returns what the recorder needs in the program's environment. The lock is the freezer's from here on.
+///
+/// # Errors
+/// Where no process or memory can be had; the program starts all the same.
+pub fn spawn(
+    arguments: &[&CStr],
+    environment: &Environment,
+    runtime: &Runtime,
+    lock: Lock,
+) -> io::Result<Vec<CString>> {
+    let record = rustix::fs::memfd_create("glowplug-record", MemfdFlags::CLOEXEC)?;
+    rustix::fs::ftruncate(&record, RECORD_LEN)?;
+    let process = CString::new(std::process::id().to_string())?;
+    let option = CString::new(OPTION)?;
+    let mut argv = vec![c"glowplug", c"freeze", &option, &process, c"--"];
+    argv.extend_from_slice(arguments);
+    let handed = [record.as_fd(), lock.as_file()];
+    detach::spawn(c"/proc/self/exe", &argv, environment.strings(), &handed)?;
+    lock.leave();
+    recorder_variables(environment, runtime, record)
+}
+
+/// The variables that put the recorder in front of libc and tell it where to write; the recorder takes them out again.
+fn recorder_variables(
+    environment: &Environment,
+    runtime: &Runtime,
+    record: OwnedFd,
+) -> io::Result<Vec<CString>> {
+    rustix::io::fcntl_setfd(&record, FdFlags::empty())?;
+    let number = record.as_raw_fd();
+    // The program inherits it, and the recorder closes it.
+    std::mem::forget(record);
+    let recorder = runtime.recorder();
+    let mut preload = [b"LD_PRELOAD=", recorder.as_os_str().as_bytes()].concat();
+    let mut variables = Vec::new();
+    if let Some(own) = environment.non_empty("LD_PRELOAD") {
+        preload.push(b':');
+        preload.extend_from_slice(own.as_bytes());
+        variables.push(CString::new([b"GLOWPLUG_LD_PRELOAD=", own.as_bytes()].concat())?);
+    }
+    variables.push(CString::new(preload)?);
+    variables.push(CString::new(format!("GLOWPLUG_RECORD={number},light"))?);
+    Ok(variables)
+}
+
+/// What a detached freezer was handed.
+pub struct Handed {
+    record: File,
+    lock: Option<OwnedFd>,
+}
+
+impl Handed {
+    /// Takes over what [`spawn`] handed. To be called once, first thing in the detached process.
+    pub fn take() -> Option<Handed> {
+        let mut files = detach::handed(2).into_iter();
+        Some(Handed { record: files.next()?, lock: files.next().map(OwnedFd::from) })
+    }
+
+    /// The lock of the key, to be held until the freezer ends.
+    pub fn lock(&mut self, cache: &Cache, key: &Digest) -> Option<Lock> {
+        self.lock.take().map(|file| cache.adopt_lock(key, file))
+    }
+
+    /// Waits for the program's end, and reads the record.
+    pub fn record(&mut self, program: u32) -> io::Result<Record> {
+        wait_for(program);
+        let mut used = [0; 8];
+        self.record.rewind()?;
+        self.record.read_exact(&mut used)?;
+        let len = u64::from_le_bytes(used).saturating_add(64).min(RECORD_LEN);
+        self.record.rewind()?;
+        let mut bytes = Vec::new();
+        (&self.record).take(len).read_to_end(&mut bytes)?;
+        Ok(Record::parse(&bytes))
+    }
+}
+
+/// Waits until a process has ended, or long enough.
+fn wait_for(program: u32) {
+    let Some(pid) = i32::try_from(program).ok().and_then(Pid::from_raw) else { return };
+    // Where it has ended already, or the kernel has no such descriptors, there is nothing to wait for.
+    let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let mut wait = [PollFd::new(&process, PollFlags::IN)];
+    let _ = rustix::event::poll(&mut wait, Some(&PATIENCE));
+}

@@ -1,0 +1,250 @@
+//! Makes images: starts the interpreter, lets it import, looks at it from outside while it stands still, and writes it down.
+//!
+//! ```text
+//! subject    the interpreter that is frozen: its start, and the conversation with it
+//! report     what it says that the imports did
+//! examine    what it has that no image can hold: threads, descriptors, children, shared memory
+//! regions    which memory goes into the image
+//! write      the image file
+//! rehearse   thaws it once, and learns which pages a start writes to
+//! detached   the freezer that runs behind a recorded start
+//! ```
+
+mod conversation;
+pub mod detached;
+mod examine;
+pub mod plan;
+pub mod publish;
+mod regions;
+mod rehearse;
+mod report;
+mod subject;
+mod variables;
+mod vdso;
+mod write;
+
+pub use variables::Needed;
+
+use crate::inputs::{self, InputError, Observed, Tables};
+use crate::key::Digest;
+use crate::runtime::Runtime;
+use crate::settings::Environment;
+use glowplug_image::HotRange;
+use report::Report;
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use subject::Subject;
+
+/// Most passes until the variables that imports read are known: each pass may reveal some, whose values let others be read.
+const MAX_PASSES: usize = 6;
+
+/// What to freeze.
+#[derive(Debug)]
+pub struct Recipe {
+    /// The interpreter as it is invoked, absolute.
+    pub interpreter: PathBuf,
+    /// Its options, as the start gives them.
+    pub options: Vec<CString>,
+    /// Modules to import, in order.
+    pub preload: Vec<Preload>,
+    /// What the program has as `sys.path[0]`; `None` where the image serves any program.
+    pub path0: Option<PathBuf>,
+    /// The program's file and how many of its first bytes count.
+    pub program: Option<(PathBuf, u64)>,
+    /// More files that count: the interpreter itself, `pyvenv.cfg`.
+    pub extra_files: Vec<PathBuf>,
+    /// The key of the image.
+    pub key: Digest,
+    /// What the image is for, for people.
+    pub target: String,
+    /// The interpreter's version, for people and for the choice of the extension.
+    pub version: (u8, u8, u8),
+}
+
+/// A module to import before the process stands still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preload {
+    /// Dotted name.
+    pub module: String,
+    /// An `ImportError` is the program's own business.
+    pub optional: bool,
+}
+
+/// Why no image was made.
+#[derive(Debug, thiserror::Error)]
+pub enum FreezeError {
+    /// The program must not be frozen; the reason names what and why. Its inputs say until when that holds.
+    #[error("{}", .0.reason)]
+    Refused(Box<Refusal>),
+    /// Something is of the moment: the next freeze may succeed.
+    #[error("{0}")]
+    Passing(String),
+    /// The interpreter could not be started or spoken to.
+    #[error("cannot freeze with {}: {source}", interpreter.display())]
+    Interpreter {
+        /// The interpreter.
+        interpreter: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The image could not be written.
+    #[error("cannot write the image: {0}")]
+    Write(#[from] io::Error),
+    /// The image did not thaw on the machine that made it.
+    #[error("the new image does not thaw: {0}")]
+    Rehearsal(String),
+}
+
+/// A program that must not be frozen.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why, in words.
+    pub reason: String,
+    /// What must change before it is tried again.
+    pub inputs: Tables,
+    /// Variables whose values matter.
+    pub names: Needed,
+}
+
+/// A process that stands still, with all that is known about it.
+pub struct Frozen {
+    subject: Subject,
+    report: Report,
+    tables: Tables,
+    names: Needed,
+    regions: Vec<regions::Piece>,
+    context: glowplug_image::Context,
+}
+
+/// Starts the interpreter, imports, and brings the process to a standstill.
+///
+/// # Errors
+/// See [`FreezeError`].
+pub fn freeze(
+    recipe: &Recipe,
+    runtime: &Runtime,
+    environment: &Environment,
+) -> Result<Frozen, FreezeError> {
+    let broken =
+        |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
+    let mut names = Needed::default();
+    for _ in 0..MAX_PASSES {
+        let started = SystemTime::now();
+        let mut subject =
+            Subject::start(recipe, runtime, &names.select(environment)).map_err(broken)?;
+        let report = Report::parse(&subject.hear().map_err(broken)?);
+        let record = subject.record().map_err(broken)?;
+        if names.learn(&report, &record, environment) {
+            continue;
+        }
+        let observed = observe(recipe, runtime, &report, record, &subject)?;
+        let tables = inputs::build(&observed, started).map_err(|error| passing(&error))?;
+        let reason = report.refusal().or(examine::refusal(&subject, &report).map_err(broken)?);
+        if let Some(reason) = reason {
+            let refusal = Refusal { reason, inputs: tables, names };
+            return Err(FreezeError::Refused(Box::new(refusal)));
+        }
+        subject.let_stand_still().map_err(broken)?;
+        let (regions, context) = regions::survey(&subject).map_err(|error| match error {
+            regions::SurveyError::Refused(reason) => FreezeError::Refused(Box::new(Refusal {
+                reason,
+                inputs: tables.clone(),
+                names: names.clone(),
+            })),
+            regions::SurveyError::Io(source) => broken(source),
+        })?;
+        return Ok(Frozen { subject, report, tables, names, regions, context });
+    }
+    Err(FreezeError::Passing("the imports read other variables each time".to_owned()))
+}
+
+fn passing(error: &InputError) -> FreezeError {
+    FreezeError::Passing(error.to_string())
+}
+
+fn observe(
+    recipe: &Recipe,
+    runtime: &Runtime,
+    report: &Report,
+    record: inputs::Record,
+    subject: &Subject,
+) -> Result<Observed, FreezeError> {
+    let broken =
+        |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
+    let mapped = subject.process().mappings().map_err(broken)?;
+    let mut mapped: Vec<PathBuf> =
+        mapped.iter().filter_map(|m| m.path().map(Path::to_owned)).collect();
+    mapped.dedup();
+    mapped.retain(|path| !path.starts_with("/memfd:"));
+    let mut extra_files = recipe.extra_files.clone();
+    let own = runtime.files(recipe.version.1);
+    extra_files.extend(own.iter().cloned());
+    Ok(Observed {
+        record,
+        lookups: report.lookups.clone(),
+        mapped,
+        program: recipe.program.clone(),
+        extra_files,
+        own,
+    })
+}
+
+impl Frozen {
+    /// The variables whose values select this image.
+    pub fn names(&self) -> &Needed {
+        &self.names
+    }
+
+    /// Upper bound of the image's length, bytes.
+    pub fn length(&self) -> u64 {
+        write::length(self)
+    }
+
+    /// Writes the image to `file`, from its first byte.
+    ///
+    /// # Errors
+    /// Where the disk is full or the process cannot be read.
+    pub fn write(&self, recipe: &Recipe, file: &File, hot: &[HotRange]) -> io::Result<()> {
+        write::image(self, recipe, file, hot)
+    }
+
+    /// Thaws an image of this process once, and tells which pages a start writes to.
+    ///
+    /// # Errors
+    /// Where it does not thaw, which means that it must not be used.
+    pub fn rehearse(
+        &self,
+        recipe: &Recipe,
+        runtime: &Runtime,
+        environment: &Environment,
+        image: &File,
+    ) -> Result<Vec<HotRange>, FreezeError> {
+        let variables = self.names.select(environment);
+        rehearse::rehearse(recipe, runtime, &variables, image).map_err(FreezeError::Rehearsal)
+    }
+}
+
+impl Refusal {
+    /// Length of its image, bytes.
+    pub fn length(&self, recipe: &Recipe) -> u64 {
+        write::refusal_length(self, recipe)
+    }
+
+    /// Writes it as an image without regions.
+    ///
+    /// # Errors
+    /// Where the disk is full.
+    pub fn write(&self, recipe: &Recipe, file: &File) -> io::Result<()> {
+        write::refusal(self, recipe, file)
+    }
+}
+
+/// The arguments with which the frozen interpreter is started: its options and nothing to run.
+fn interpreter_arguments(recipe: &Recipe) -> Vec<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    let options = recipe.options.iter().map(|o| OsString::from_vec(o.as_bytes().to_vec()));
+    options.chain(["-c".into(), "".into()]).collect()
+}

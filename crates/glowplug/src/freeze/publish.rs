@@ -1,0 +1,96 @@
+//! Brings a new image, or a refusal, into the cache or into a file.
+
+use super::{FreezeError, Frozen, Recipe, freeze};
+use crate::cache::{Cache, StoreError};
+use crate::key;
+use crate::runtime::Runtime;
+use crate::settings::{ByteSize, Environment};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// Why a freeze did not end with an image in the cache.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// There is nothing to publish.
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
+    /// The cache has no room or cannot be written.
+    #[error("cannot keep the image: {0}")]
+    Store(#[from] StoreError),
+    /// The file cannot be written.
+    #[error("cannot write the image: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Freezes into the cache. A refusal is kept as well, so that it is not tried again until its inputs change.
+///
+/// # Errors
+/// Also for a refusal, after it was kept.
+pub fn into_cache(
+    recipe: &Recipe,
+    runtime: &Runtime,
+    environment: &Environment,
+    cache: &Cache,
+    limit: ByteSize,
+) -> Result<(), PublishError> {
+    let frozen = match freeze(recipe, runtime, environment) {
+        Err(FreezeError::Refused(refusal)) => {
+            let image = cache.begin(refusal.length(recipe), limit)?;
+            refusal.write(recipe, &file_of(&image)?)?;
+            let names: Vec<&[u8]> = refusal.names.names().collect();
+            let values = key::of_values(names.iter().copied(), environment);
+            image.publish(&recipe.key, &values)?;
+            cache.write_selector(&recipe.key, names)?;
+            return Err(FreezeError::Refused(refusal).into());
+        }
+        frozen => frozen?,
+    };
+    let image = cache.begin(frozen.length(), limit)?;
+    let file = file_of(&image)?;
+    fill(&frozen, recipe, runtime, environment, &file)?;
+    let names: Vec<&[u8]> = frozen.names().names().collect();
+    let values = key::of_values(names.iter().copied(), environment);
+    image.publish(&recipe.key, &values)?;
+    cache.write_selector(&recipe.key, names)?;
+    Ok(())
+}
+
+/// Freezes into a file of its own, which appears when it is complete.
+///
+/// # Errors
+/// Also for a refusal: nothing is written then.
+pub fn into_file(
+    recipe: &Recipe,
+    runtime: &Runtime,
+    environment: &Environment,
+    path: &Path,
+) -> Result<(), PublishError> {
+    let frozen = freeze(recipe, runtime, environment)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let temporary = tempfile::Builder::new()
+        .prefix(".glowplug-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    fill(&frozen, recipe, runtime, environment, temporary.as_file())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes the image, thaws it once, and writes it again with what that taught.
+fn fill(
+    frozen: &Frozen,
+    recipe: &Recipe,
+    runtime: &Runtime,
+    environment: &Environment,
+    file: &File,
+) -> Result<(), PublishError> {
+    frozen.write(recipe, file, &[])?;
+    let hot = frozen.rehearse(recipe, runtime, environment, file)?;
+    Ok(frozen.write(recipe, file, &hot)?)
+}
+
+fn file_of(image: &impl AsFd) -> io::Result<File> {
+    Ok(image.as_fd().try_clone_to_owned()?.into())
+}

@@ -1,0 +1,167 @@
+//! The interpreter that is frozen: how it is started, heard and stopped.
+
+use super::conversation::{self, Note};
+use super::{Recipe, interpreter_arguments};
+use crate::inputs::Record;
+use crate::runtime::Runtime;
+use glowplug_linux::Process;
+use rustix::fs::MemfdFlags;
+use rustix::io::FdFlags;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+/// Room for what a freezer's interpreter does with files, bytes.
+const RECORD_LEN: u64 = 64 << 20;
+
+/// A preloading interpreter, and after [`Subject::let_stand_still`] its forked child that stands still. Both end with this value.
+pub struct Subject {
+    child: Child,
+    socket: UnixStream,
+    /// Inode of the interpreter's end of the socket.
+    peer: u64,
+    record: File,
+    output: File,
+    still: Option<Still>,
+}
+
+/// A process that stands still.
+#[derive(Clone, Copy, Debug)]
+pub struct Still {
+    /// The process.
+    pub process: Process,
+    /// Address of its `glowplug_image::Context`.
+    pub context: u64,
+}
+
+impl Subject {
+    /// Starts the interpreter and gives it its job.
+    pub fn start(
+        recipe: &Recipe,
+        runtime: &Runtime,
+        variables: &[(OsString, OsString)],
+    ) -> io::Result<Subject> {
+        let (mut ours, theirs) = UnixStream::pair()?;
+        let record = memory_file("glowplug-record", RECORD_LEN)?;
+        let output = File::from(memory_file("glowplug-output", 0)?);
+        // Nothing else in this process starts programs, so that nobody else inherits the two.
+        rustix::io::fcntl_setfd(&theirs, FdFlags::empty())?;
+        rustix::io::fcntl_setfd(&record, FdFlags::empty())?;
+        let mut command = Command::new(&recipe.interpreter);
+        command
+            .args(interpreter_arguments(recipe))
+            .env_clear()
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .env("LD_PRELOAD", runtime.recorder())
+            .env("GLOWPLUG_RECORD", format!("{},full", record.as_raw_fd()))
+            .env("GLOWPLUG_MAIN", runtime.extension(recipe.version.1))
+            .env("GLOWPLUG_JOB", theirs.as_raw_fd().to_string())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?);
+        let child = command.spawn()?;
+        let peer = rustix::fs::fstat(&theirs)?.st_ino;
+        drop(theirs);
+        conversation::send(&mut ours, &job(recipe))?;
+        Ok(Subject { child, socket: ours, peer, record: record.into(), output, still: None })
+    }
+
+    /// Waits until the imports are done, and says what the interpreter told.
+    pub fn hear(&mut self) -> io::Result<Vec<Note>> {
+        conversation::receive(&mut self.socket).map_err(|error| self.with_output(error))
+    }
+
+    /// What the recorder noted.
+    pub fn record(&mut self) -> io::Result<Record> {
+        let mut bytes = Vec::new();
+        self.record.rewind()?;
+        let mut used = [0; 8];
+        self.record.read_exact(&mut used)?;
+        let len = u64::from_le_bytes(used).saturating_add(64).min(RECORD_LEN);
+        self.record.rewind()?;
+        (&self.record).take(len).read_to_end(&mut bytes)?;
+        Ok(Record::parse(&bytes))
+    }
+
+    /// What the imports printed.
+    pub fn output(&self) -> io::Result<Vec<u8>> {
+        let mut output = &self.output;
+        let mut bytes = Vec::new();
+        output.rewind()?;
+        output.take(64 << 10).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Lets the interpreter fork; its child stands still from here on.
+    pub fn let_stand_still(&mut self) -> io::Result<()> {
+        self.socket.write_all(b"g")?;
+        let notes = self.hear()?;
+        let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
+        let still = notes.iter().find(|note| note.kind == "still").and_then(|note| {
+            let pid = u32::try_from(number(&note.b)?).ok()?;
+            Some(Still { process: Process::new(pid), context: number(&note.a)? })
+        });
+        self.still = Some(still.ok_or(io::ErrorKind::InvalidData)?);
+        Ok(())
+    }
+
+    /// Inode of the interpreter's end of the socket.
+    pub fn peer(&self) -> u64 {
+        self.peer
+    }
+
+    /// The interpreter that preloaded.
+    pub fn process(&self) -> Process {
+        Process::new(self.child.id())
+    }
+
+    /// The process that stands still.
+    pub fn still(&self) -> io::Result<Still> {
+        self.still.ok_or_else(|| io::Error::other("the interpreter does not stand still"))
+    }
+
+    fn with_output(&self, error: io::Error) -> io::Error {
+        let output = self.output().unwrap_or_default();
+        let output = String::from_utf8_lossy(&output);
+        let last = output.trim_end().lines().last().unwrap_or("it ended without a word");
+        io::Error::new(error.kind(), last.to_owned())
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        // The child's read ends with our end of the socket, the interpreter then waits for it and ends.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        if self.still.is_none() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
+    let file = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?;
+    rustix::fs::ftruncate(&file, len)?;
+    Ok(file)
+}
+
+fn job(recipe: &Recipe) -> Vec<(&str, &[u8])> {
+    let mut job = Vec::new();
+    for preload in &recipe.preload {
+        job.push(("preload", preload.module.as_bytes()));
+        if preload.optional {
+            job.push(("optional", preload.module.as_bytes()));
+        }
+    }
+    if let Some(path0) = &recipe.path0 {
+        job.push(("path0", path0.as_os_str().as_bytes()));
+    }
+    if let Some((program, _)) = &recipe.program {
+        job.push(("file", program.as_os_str().as_bytes()));
+    }
+    job
+}

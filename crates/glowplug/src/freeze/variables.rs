@@ -1,0 +1,57 @@
+//! Which environment variables the frozen interpreter may see.
+//!
+//! What is in a process's memory goes into its image, so the interpreter gets only what interpreters and dynamic linkers read
+//! themselves, and what the imports turn out to read.
+
+use super::report::Report;
+use crate::inputs::Record;
+use crate::key;
+use crate::settings::Environment;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// Variables that every interpreter gets beside those of the key: what finding programs and folders needs.
+const ALWAYS: [&[u8]; 4] = [b"PATH", b"VIRTUAL_ENV", b"TMPDIR", b"PWD"];
+
+/// The variables that imports read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needed(BTreeSet<Vec<u8>>);
+
+impl Needed {
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
+    /// The part of the environment that the interpreter gets.
+    pub fn select(&self, environment: &Environment) -> Vec<(OsString, OsString)> {
+        environment
+            .variables()
+            .filter(|(name, _)| {
+                key::is_key_variable(name) || ALWAYS.contains(name) || self.0.contains(*name)
+            })
+            .filter(|(name, _)| !name.starts_with(b"LD_PRELOAD"))
+            .map(|(name, value)| {
+                (OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()))
+            })
+            .collect()
+    }
+
+    /// Adds what a pass has revealed; `true` where the interpreter was kept from a value that it asked for, so that the pass does not
+    /// count.
+    pub fn learn(&mut self, report: &Report, record: &Record, environment: &Environment) -> bool {
+        let mut withheld = false;
+        let asked = report
+            .names
+            .iter()
+            .map(Vec::as_slice)
+            .chain(record.variables.iter().map(|name| name.as_bytes()));
+        for name in asked.filter(|name| !key::is_key_variable(name)) {
+            let new = self.0.insert(name.to_vec());
+            let given = ALWAYS.contains(&name);
+            withheld |= new && !given && environment.get(name).is_some();
+        }
+        withheld
+    }
+}

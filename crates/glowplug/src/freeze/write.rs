@@ -1,0 +1,209 @@
+//! Writes images: the head, the sections, and the contents of memory.
+
+use super::{Frozen, Recipe, Refusal};
+use crate::inputs::Tables;
+use crate::key::BUILD;
+use glowplug_image::head::{FLAG_REFUSAL, SECTIONS};
+use glowplug_image::{
+    Context, FORMAT_VERSION, HEAD_LEN, Head, HotRange, MAGIC, PAGE, Region, Section, Span,
+};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::{SystemTime, UNIX_EPOCH};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Bytes copied at once.
+const CHUNK: usize = 1 << 20;
+
+/// Most hot ranges that an image names; room for them is kept before they are known.
+pub const MAX_HOT: usize = 4096;
+
+/// Length of the image, bytes.
+pub fn length(frozen: &Frozen) -> u64 {
+    let contents: u64 =
+        frozen.regions.iter().filter(|p| p.has_contents()).map(|p| p.region.len).sum();
+    let tables: usize = frozen.tables.sections().iter().map(|(_, bytes)| bytes.len() + 8).sum();
+    let regions = frozen.regions.len() * size_of::<Region>();
+    let hot = MAX_HOT * size_of::<HotRange>();
+    let modules: usize = frozen.report.modules.iter().map(|module| module.len() + 8).sum();
+    contents + (HEAD_LEN + tables + regions + hot + modules + (64 << 10)) as u64
+}
+
+/// Writes the image of a process that stands still.
+pub fn image(frozen: &Frozen, recipe: &Recipe, file: &File, hot: &[HotRange]) -> io::Result<()> {
+    let mut regions: Vec<Region> = frozen.regions.iter().map(|piece| piece.region).collect();
+    let hot = &hot[..hot.len().min(MAX_HOT)];
+    let meta = meta(recipe, &frozen.tables, frozen.names.names(), &frozen.report.modules, None);
+    let mut sections = Sections::new();
+    // The table of regions does not change its length when the offsets are known.
+    sections.add(Section::Regions, regions.as_bytes());
+    sections.add(Section::Hot, hot.as_bytes());
+    sections.add_inputs(&frozen.tables);
+    sections.add(Section::Meta, &meta);
+    let pages_offset = sections.pages_offset();
+    let mut offset = pages_offset;
+    for (region, piece) in regions.iter_mut().zip(&frozen.regions) {
+        if piece.has_contents() {
+            region.offset = offset;
+            offset += region.len;
+        }
+    }
+    sections.overwrite(Section::Regions, regions.as_bytes());
+    let head = sections.head(recipe, &frozen.context, offset, 0)?;
+    file.set_len(0)?;
+    file.set_len(offset)?;
+    let memory = frozen.subject.still()?.process.memory()?;
+    for region in regions.iter().filter(|region| region.offset != 0) {
+        copy(&memory, region, file)?;
+    }
+    file.write_all_at(&sections.body, HEAD_LEN as u64)?;
+    file.write_all_at(head.as_bytes(), 0)
+}
+
+/// Length of a refusal's image, bytes.
+pub fn refusal_length(refusal: &Refusal, recipe: &Recipe) -> u64 {
+    refusal_sections(refusal, recipe).pages_offset()
+}
+
+/// Writes an image without regions that says why there is none.
+pub fn refusal(refusal: &Refusal, recipe: &Recipe, file: &File) -> io::Result<()> {
+    let sections = refusal_sections(refusal, recipe);
+    let len = sections.pages_offset();
+    let context = Context::new_zeroed();
+    let head = sections.head(recipe, &context, len, FLAG_REFUSAL)?;
+    file.set_len(0)?;
+    file.set_len(len)?;
+    file.write_all_at(&sections.body, HEAD_LEN as u64)?;
+    file.write_all_at(head.as_bytes(), 0)
+}
+
+fn refusal_sections(refusal: &Refusal, recipe: &Recipe) -> Sections {
+    let meta = meta(recipe, &refusal.inputs, refusal.names.names(), &[], Some(&refusal.reason));
+    let mut sections = Sections::new();
+    sections.add(Section::Regions, &[]);
+    sections.add(Section::Hot, &[]);
+    sections.add_inputs(&refusal.inputs);
+    sections.add(Section::Meta, &meta);
+    sections
+}
+
+/// What `glowplug images show` tells.
+fn meta<'a>(
+    recipe: &Recipe,
+    tables: &Tables,
+    names: impl Iterator<Item = &'a [u8]>,
+    modules: &[String],
+    reason: Option<&str>,
+) -> Vec<u8> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (major, minor, micro) = recipe.version;
+    let meta = serde_json::json!({
+        "target": recipe.target,
+        "python": recipe.interpreter.to_string_lossy(),
+        "python_version": format!("{major}.{minor}.{micro}"),
+        "options": recipe.options.iter().map(|o| text(o.as_bytes())).collect::<Vec<_>>(),
+        "preload": recipe.preload.iter().map(|p| &p.module).collect::<Vec<_>>(),
+        "modules": modules,
+        "env_names": names.map(text).collect::<Vec<_>>(),
+        "notes": tables.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "reason": reason,
+    });
+    meta.to_string().into_bytes()
+}
+
+/// The sections of an image, as they stand behind its head.
+struct Sections {
+    spans: [Span; SECTIONS],
+    body: Vec<u8>,
+}
+
+impl Sections {
+    fn new() -> Sections {
+        let empty = Span { offset: HEAD_LEN as u64, len: 0 };
+        Sections { spans: [empty; SECTIONS], body: Vec::new() }
+    }
+
+    fn add(&mut self, section: Section, bytes: &[u8]) {
+        let offset = (HEAD_LEN + self.body.len()) as u64;
+        self.spans[section as usize] = Span { offset, len: bytes.len() as u64 };
+        self.body.extend_from_slice(bytes);
+        self.body.resize(self.body.len().next_multiple_of(8), 0);
+    }
+
+    fn add_inputs(&mut self, tables: &Tables) {
+        for (section, bytes) in tables.sections() {
+            self.add(section, bytes);
+        }
+    }
+
+    /// Replaces a section's bytes by others of the same length.
+    fn overwrite(&mut self, section: Section, bytes: &[u8]) {
+        let at = self.spans[section as usize].offset as usize - HEAD_LEN;
+        self.body[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn pages_offset(&self) -> u64 {
+        ((HEAD_LEN + self.body.len()) as u64).next_multiple_of(PAGE)
+    }
+
+    fn head(&self, recipe: &Recipe, context: &Context, len: u64, flags: u32) -> io::Result<Head> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        Ok(Head {
+            magic: MAGIC,
+            version: FORMAT_VERSION,
+            flags,
+            build: BUILD.0,
+            key: recipe.key.0,
+            created_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            file_len: len,
+            pages_offset: self.pages_offset(),
+            sections: self.spans,
+            context: *context,
+        })
+    }
+}
+
+/// Copies a region's contents; zero pages become holes, and what cannot be read (the tail behind the end of a mapped file) zeros.
+fn copy(memory: &File, region: &Region, file: &File) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    let mut done = 0;
+    while done < region.len {
+        let len = usize::try_from(region.len - done).unwrap_or(CHUNK).min(CHUNK);
+        let chunk = &mut buffer[..len];
+        if memory.read_exact_at(chunk, region.addr + done).is_err() {
+            read_pages(memory, chunk, region.addr + done);
+        }
+        write_pages(file, chunk, region.offset + done)?;
+        done += len as u64;
+    }
+    Ok(())
+}
+
+fn read_pages(memory: &File, chunk: &mut [u8], address: u64) {
+    for (index, page) in chunk.chunks_mut(PAGE as usize).enumerate() {
+        if memory.read_exact_at(page, address + index as u64 * PAGE).is_err() {
+            page.fill(0);
+        }
+    }
+}
+
+fn write_pages(file: &File, chunk: &[u8], offset: u64) -> io::Result<()> {
+    let page = PAGE as usize;
+    let is_zero = |page: &[u8]| page.iter().all(|&b| b == 0);
+    let mut start = 0;
+    while start < chunk.len() {
+        let end = (start + page).min(chunk.len());
+        if is_zero(&chunk[start..end]) {
+            start = end;
+            continue;
+        }
+        let mut stop = end;
+        while stop < chunk.len() && !is_zero(&chunk[stop..(stop + page).min(chunk.len())]) {
+            stop = (stop + page).min(chunk.len());
+        }
+        file.write_all_at(&chunk[start..stop], offset + start as u64)?;
+        start = stop;
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Becoming the process in an image: executing the restorer on it.
+
+use crate::commandline::{CommandLine, Target};
+use crate::settings::Environment;
+use glowplug_image::{Head, cpu, params};
+use rustix::io::FdFlags;
+use rustix::process::Resource;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A thaw that is about to happen.
+#[derive(Debug)]
+pub struct Thaw<'a> {
+    /// The restorer.
+    pub restorer: &'a Path,
+    /// The interpreter that the program believes to run in, and that is executed where the image does not fit.
+    pub interpreter: &'a Path,
+    /// The command line.
+    pub command: &'a CommandLine<'a>,
+    /// The program's environment.
+    pub environment: &'a Environment,
+    /// Say how long it took.
+    pub explain: bool,
+    /// Fail rather than start plainly.
+    pub forced: bool,
+    /// `CLOCK_MONOTONIC` in nanoseconds when this process began its work.
+    pub start_ns: u64,
+}
+
+/// Why this machine or process is not what the image needs; asked before the restorer is started, since then a new image can be made.
+pub fn misfit(head: &Head) -> Option<&'static str> {
+    let context = &head.context;
+    if context.cpu != cpu::words() {
+        return Some("the image was made on another CPU");
+    }
+    let limit = rustix::process::getrlimit(Resource::Stack).current.unwrap_or(u64::MAX);
+    if context.stack_limit != limit {
+        return Some("the stack limit differs from the image's");
+    }
+    None
+}
+
+/// Now, as `Thaw::start_ns` counts.
+pub fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let [seconds, nanoseconds] = [now.tv_sec, now.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
+impl Thaw<'_> {
+    /// Executes the restorer on an image that has been checked. Returns only where that fails.
+    pub fn execute(&self, image: OwnedFd) -> io::Error {
+        self.try_execute(&image).err().unwrap_or_else(|| io::ErrorKind::Other.into())
+    }
+
+    fn try_execute(&self, image: &OwnedFd) -> io::Result<()> {
+        let restorer = CString::new(self.restorer.as_os_str().as_bytes())?;
+        let program = CString::new(self.interpreter.as_os_str().as_bytes())?;
+        let parameter = self.parameter(image)?;
+        let mut argv: Vec<&CStr> = Vec::with_capacity(self.command.python_argv.len() + 1);
+        argv.push(&program);
+        argv.extend_from_slice(&self.command.python_argv);
+        let mut environment = self.environment.strings().to_vec();
+        // The restorer hides what stands last from /proc/self/environ as well.
+        let mut with_parameter: Vec<&CStr> = Vec::with_capacity(environment.len() + 1);
+        with_parameter.append(&mut environment);
+        with_parameter.push(&parameter);
+        rustix::io::fcntl_setfd(image, FdFlags::empty())?;
+        let error = glowplug_linux::exec(&restorer, &argv, &with_parameter);
+        let _ = rustix::io::fcntl_setfd(image, FdFlags::CLOEXEC);
+        Err(error)
+    }
+
+    fn parameter(&self, image: &OwnedFd) -> io::Result<CString> {
+        let flag = |set, flag| if set { flag } else { 0 };
+        let parameters = params::Params {
+            tries: 0,
+            image_fd: u64::try_from(image.as_raw_fd()).map_err(io::Error::other)?,
+            target_kind: match self.command.target {
+                Target::Module(_) => params::TARGET_MODULE,
+                Target::Command(_) => params::TARGET_COMMAND,
+                Target::Stdin => params::TARGET_STDIN,
+                _ => params::TARGET_SCRIPT,
+            },
+            target_index: self.command.target_index as u64,
+            flags: flag(self.explain, params::FLAG_EXPLAIN)
+                | flag(self.forced, params::FLAG_FORCED),
+            start_ns: self.start_ns,
+            python: b"",
+        };
+        let mut string = parameters.to_string().into_bytes();
+        string.extend_from_slice(self.interpreter.as_os_str().as_bytes());
+        Ok(CString::new(string)?)
+    }
+}

@@ -1,0 +1,50 @@
+//! Where Glowplug's own parts lie: the restorer, the recorder and the extensions.
+
+use crate::settings::Environment;
+use std::path::{Path, PathBuf};
+
+/// CPython minors that an extension is built for.
+pub const MINORS: std::ops::RangeInclusive<u8> = 10..=13;
+
+/// The folder of the parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    folder: PathBuf,
+}
+
+impl Runtime {
+    /// `GLOWPLUG_RUNTIME`, else `../lib/glowplug` beside the folder of this program.
+    pub fn find(environment: &Environment) -> Option<Runtime> {
+        if let Some(folder) = environment.non_empty("GLOWPLUG_RUNTIME") {
+            return Some(Runtime { folder: folder.into() });
+        }
+        let program = std::fs::read_link("/proc/self/exe").ok()?;
+        let folder = program.parent()?.parent()?.join("lib/glowplug");
+        Some(Runtime { folder })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The restorer.
+    pub fn restorer(&self) -> PathBuf {
+        self.folder.join("glowplug-thaw")
+    }
+
+    /// The library in front of libc.
+    pub fn recorder(&self) -> PathBuf {
+        self.folder.join("recorder.so")
+    }
+
+    /// The extension for CPython 3.`minor`.
+    pub fn extension(&self, minor: u8) -> PathBuf {
+        self.folder.join(format!("python-3.{minor}.so"))
+    }
+
+    /// All parts that an image of CPython 3.`minor` rests on.
+    pub fn files(&self, minor: u8) -> Vec<PathBuf> {
+        vec![self.restorer(), self.recorder(), self.extension(minor)]
+    }
+}
