@@ -57,7 +57,7 @@ def _make(folder: Path, interpreter, plain_only: bool) -> Starter:
 
 
 def _kill_strays(starter: Starter) -> None:
-    for pid in processes.bearing(starter.cache):
+    for pid in processes.bearing(starter.mark):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -76,7 +76,7 @@ def _check_left_nothing(starter: Starter) -> None:
         and path.name != "CACHEDIR.TAG"
     ]
     assert not left, f"left behind in the cache: {left}"
-    strays = processes.bearing(starter.cache)
+    strays = processes.bearing(starter.mark)
     assert not strays, f"processes left behind:\n{processes.describe(strays)}"
 
 

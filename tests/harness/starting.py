@@ -35,8 +35,13 @@ class Starter:
 
     @property
     def cache(self) -> Path:
-        """The private cache. Its path stands in the environment of all that the test starts, and so marks these processes."""
+        """The private cache."""
         return self.folder / "cache"
+
+    @property
+    def mark(self) -> str:
+        """What stands in the environment of every process that the test starts, and of no other."""
+        return f"{self.folder}/"
 
     @property
     def work(self) -> Path:
@@ -155,7 +160,7 @@ class Starter:
 
     def wait_until_idle(self) -> None:
         """Waits until every freezer that works for this cache has ended."""
-        processes.wait_until_idle(self.cache)
+        processes.wait_until_idle(self.mark)
 
     def images(self) -> list[Path]:
         """Images and refusals in the cache."""

@@ -50,7 +50,7 @@ def test_nobody_waits_for_the_freezer(starter, built):
     """The freezer holds none of the first start's streams, and is in a session of its own."""
     script = write(starter.folder / "main.py", SCRIPT)
     assert starter.start(script).status == 0
-    for pid in processes.bearing(starter.cache):
+    for pid in processes.bearing(starter.mark):
         with suppress(OSError):
             assert os.getsid(pid) != os.getsid(0)
             streams = {os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3)}

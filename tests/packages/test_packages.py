@@ -1,0 +1,127 @@
+"""Popular packages do a small real job, thawed and plainly, with the same output."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from harness import images
+from harness.clock import write
+from harness.environments import environment
+from harness.interpreters import by_minor
+from harness.running import Conditions
+
+PROGRAMS = Path(__file__).parent / "programs"
+pytestmark = pytest.mark.packages
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program and what it needs."""
+
+    requirements: str
+    modules: tuple[str, ...]
+    """What its image must have preloaded: an image without it would prove nothing."""
+    minors: tuple[tuple[int, int], ...] = ((3, 11),)
+    env: dict[str, str] = field(default_factory=dict)
+
+
+BOTH = ((3, 11), (3, 13))
+JOBS = {
+    "numpy_job": Job("data", ("numpy", "numpy.linalg"), BOTH),
+    "pandas_job": Job("data", ("pandas", "numpy"), BOTH),
+    "sklearn_job": Job("data", ("sklearn.ensemble", "sklearn.linear_model")),
+    "pillow_job": Job("data", ("PIL.Image", "PIL.ImageDraw")),
+    "polars_job": Job("frames", ("polars",)),
+    "pyarrow_job": Job("frames", ("pyarrow", "pyarrow.parquet")),
+    "xgboost_job": Job("frames", ("xgboost",)),
+    "lxml_job": Job("web", ("lxml.etree",)),
+    "cryptography_job": Job("web", ("cryptography.fernet",), BOTH),
+    "requests_job": Job("web", ("requests", "urllib3")),
+    "django_job": Job("web", ("django.db.models",), BOTH),
+    "fastapi_job": Job("web", ("fastapi", "pydantic"), BOTH),
+    "boto3_job": Job("web", ("boto3", "botocore")),
+    "pydantic_job": Job("web", ("pydantic",)),
+    "sqlalchemy_job": Job("web", ("sqlalchemy.orm",)),
+    "tensorflow_job": Job(
+        "tensorflow",
+        ("tensorflow",),
+        # Its log lines bear the time.
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"},
+    ),
+}
+CASES = [(name, minor) for name, job in JOBS.items() for minor in job.minors]
+
+
+def in_environment(starter, requirements: str, minor: tuple[int, int] = (3, 11)):
+    """The starter with the interpreter of an environment."""
+    found = by_minor(minor)
+    if not found:
+        pytest.skip(f"no CPython {minor[0]}.{minor[1]} on this machine")
+    return starter.with_interpreter(environment(found[0], requirements))
+
+
+@pytest.mark.parametrize(("name", "minor"), CASES, ids=lambda v: v if isinstance(v, str) else "{}.{}".format(*v))
+def test_job(starter, name, minor):
+    job = JOBS[name]
+    inside = in_environment(starter, job.requirements, minor)
+    conditions = Conditions(env=job.env)
+    inside.both(PROGRAMS / f"{name}.py", conditions=conditions, expect=0, prove=True)
+    if inside.glowplug:
+        (path,) = inside.images()
+        assert set(job.modules) <= set(images.read(path).meta["modules"])
+
+
+@pytest.mark.parametrize(("name", "requirements"), [("numpy_randomness", "data"), ("cryptography_randomness", "web")])
+def test_unseeded_numbers_differ(starter, name, requirements):
+    inside = in_environment(starter, requirements)
+    script = PROGRAMS / f"{name}.py"
+    if inside.glowplug:
+        inside.ensure_frozen(script)
+    values = defaultdict(list)
+    for _ in range(20):
+        outcome = inside.start(script, via="thaw") if inside.glowplug else inside.plain(script)
+        assert outcome.status == 0, outcome.errors()
+        for line in outcome.text().splitlines():
+            values[line.split()[0]].append(line)
+    repeating = {source for source, lines in values.items() if len(set(lines)) < 20}
+    assert values and not repeating
+
+
+CONFIGURATION = """\
+repos:
+-   repo: local
+    hooks:
+    -   id: one
+        name: one
+        entry: echo
+        language: system
+"""
+
+TOOLS = {
+    "http_offline": ("http", ["--offline", "--ignore-stdin", "--pretty=all", "POST", "http://example.org/x", "a=b", "n:=1"]),
+    "http_error": ("http", ["--ignore-stdin", "--timeout=5", "GET", "http://127.0.0.1:1/"]),
+    "http_usage": ("http", ["--no-such-option"]),
+    "pre_commit_sample": ("pre-commit", ["sample-config"]),
+    "pre_commit_validate": ("pre-commit", ["validate-config", "{folder}/config.yaml"]),
+    "pre_commit_invalid": ("pre-commit", ["validate-config", "{folder}/broken.yaml"]),
+    "aws_version": ("aws", ["--version"]),
+    "aws_skeleton": ("aws", ["ec2", "run-instances", "--generate-cli-skeleton"]),
+    "aws_configure": ("aws", ["configure", "set", "region", "eu-central-1"]),
+    "aws_usage": ("aws", ["s3", "no-such-command"]),
+}
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_command_line_tool(starter, name):
+    """The console scripts of installed tools: their usual output, their errors and their statuses."""
+    command, arguments = TOOLS[name]
+    inside = in_environment(starter, "tools")
+    write(starter.folder / "config.yaml", CONFIGURATION)
+    write(starter.folder / "broken.yaml", "repos: {\n")
+    conditions = Conditions(env={"AWS_CONFIG_FILE": "aws-config", "AWS_EC2_METADATA_DISABLED": "true", "COLUMNS": "80"})
+    tool = inside.interpreter.path.parent / command
+    words = [argument.format(folder=starter.folder) for argument in arguments]
+    inside.both(tool, *words, conditions=conditions, prove=True)

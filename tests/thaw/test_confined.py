@@ -1,0 +1,123 @@
+"""As an unprivileged user, without capabilities, with no new privileges and a filter like Docker's default one."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from harness import processes, sandbox
+from harness.clock import settle
+from harness.interpreters import interpreters
+from harness.running import Conditions, run
+from harness.starting import Starter, require_same
+
+SCRIPT = """\
+import json
+import email.message
+import os
+import subprocess
+import threading
+
+with open("/proc/self/status") as status:
+    lines = [line.split() for line in status if line.startswith(("Uid", "CapEff", "NoNewPrivs", "Seccomp:"))]
+print(json.dumps(lines))
+thread = threading.Thread(target=print, args=("thread",))
+thread.start()
+thread.join()
+print(subprocess.check_output(["echo", "child"]), os.getuid())
+"""
+
+CONFINEMENTS = {
+    "filter": sandbox.filter_system_calls,
+    "nobody": sandbox.become_nobody,
+    "all": sandbox.confine,
+}
+
+
+def readable_interpreters():
+    """Interpreters that another user can reach."""
+    found = []
+    for interpreter in interpreters():
+        parents = interpreter.path.resolve().parents
+        if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in parents):
+            found.append(interpreter)
+    return found
+
+
+@pytest.mark.parametrize("name", CONFINEMENTS)
+@pytest.mark.parametrize("interpreter", readable_interpreters(), ids=lambda i: i.name)
+def test_confined(plain_only, built, interpreter, name):
+    """The first start, the freezer behind it and the thaw all work inside the confinement."""
+    with sandbox.open_folder(built.parent.parent) as folder:
+        starter = Starter(interpreter, folder / "build" / "bin" / "glowplug", folder)
+        for made in (starter.work, folder / "home"):
+            made.mkdir()
+            os.chown(made, *((sandbox.NOBODY,) * 2 if os.geteuid() == 0 and name != "filter" else (-1, -1)))
+        if name == "filter":
+            os.chown(folder, os.geteuid(), os.getegid())
+        script = folder / "main.py"
+        script.write_text(SCRIPT)
+        settle()
+        how = Conditions(prepare=CONFINEMENTS[name])
+        plain = run([starter.python, script], starter.env, starter.work, how)
+        assert plain.status == 0, plain.errors()
+        command = starter.command("run", "--python", starter.python)
+        require_same(plain, run([*command, script], starter.env, starter.work, how))
+        processes.wait_until_idle(folder)
+        require_same(plain, run([*command, "--via", "thaw", script], starter.env, starter.work, how))
+        explained = run([*command, "--explain", script], starter.env, starter.work, how)
+        assert explained.errors().startswith("glowplug: thawed"), explained.errors()
+
+
+def test_little_address_space(starter, built):
+    """Under a limit of the address space a start works whenever plain Python works, whatever way it takes."""
+    script = starter.folder / "main.py"
+    script.write_text("import json\nimport email.message\nprint(json.dumps(1))\n")
+    settle()
+    starter.becomes_thawed(script)
+    for megabytes in (12, 16, 20, 24, 32, 48, 64, 100, 200, 1000):
+
+        def limit(size: int = megabytes << 20) -> None:
+            resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+        how = Conditions(prepare=limit)
+        if starter.plain(script, conditions=how).status == 0:
+            outcome = starter.start(script, conditions=how)
+            assert (outcome.status, outcome.stdout, outcome.stderr) == (0, b"1\n", b""), (megabytes, outcome)
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_DATA", "RLIMIT_MEMLOCK", "RLIMIT_NPROC"])
+def test_other_limits(starter, built, limit):
+    """Other limits that a start may meet."""
+    script = starter.folder / "main.py"
+    script.write_text("import json\nimport email.message\nprint(json.dumps(1))\n")
+    settle()
+    starter.becomes_thawed(script)
+    for size in (0, 1 << 20, 8 << 20, 64 << 20):
+
+        def set_limit(size: int = size) -> None:
+            resource.setrlimit(getattr(resource, limit), (size, size))
+
+        how = Conditions(prepare=set_limit)
+        plain = starter.plain(script, conditions=how)
+        if plain.status == 0:
+            require_same(plain, starter.start(script, conditions=how))
+
+
+def test_no_randomisation_of_addresses(starter, built):
+    """With a fixed layout there is no other layout to try: it works or starts plainly, and never fails."""
+    import ctypes
+
+    def fix_layout() -> None:
+        ctypes.CDLL(None).personality(0x0040000)
+
+    script = starter.folder / "main.py"
+    script.write_text("import json\nprint(json.dumps(1))\n")
+    settle()
+    starter.becomes_thawed(script)
+    for prepare in (fix_layout, None):
+        outcome = starter.start(script, conditions=Conditions(prepare=prepare))
+        assert (outcome.status, outcome.stdout, outcome.stderr) == (0, b"1\n", b"")
+    assert Path(script).exists()
