@@ -1,4 +1,6 @@
-"""Fixtures of all tests: a `starter` with its own cache, and the check that it leaves nothing behind."""
+"""Fixtures of all tests: a `starter` with its own cache, and the check that it leaves nothing
+behind.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import processes  # noqa: E402
-from harness.build import glowplug  # noqa: E402
-from harness.interpreters import default_interpreter, interpreters  # noqa: E402
-from harness.starting import Starter  # noqa: E402
+from harness import processes
+from harness.build import glowplug
+from harness.interpreters import default_interpreter, interpreters
+from harness.starting import Starter
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +54,10 @@ def plain_only(request: pytest.FixtureRequest) -> bool:
 def _make(folder: Path, interpreter, plain_only: bool) -> Starter:
     starter = Starter(interpreter, None if plain_only else glowplug(), folder)
     if starter.glowplug is None and not plain_only:
-        pytest.fail("no Glowplug was built: run `cargo xtask build`, name one in $GLOWPLUG, or pass --plain-only")
+        pytest.fail(
+            "no Glowplug was built: run `cargo xtask build`, name one in $GLOWPLUG, "
+            "or pass --plain-only"
+        )
     return starter
 
 

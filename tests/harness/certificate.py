@@ -1,6 +1,6 @@
 """Makes a self-signed certificate for localhost with nothing but the standard library.
 
-The key is fresh for each run of the tests and is worth nothing: no test data has to hold a private key.
+The key is fresh for each run of the tests and is worth nothing: no test data has to hold one.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def make_certificate(folder: Path) -> Path:
     )
     extensions = _sequence(
         _sequence(_ALTERNATIVE_NAME, _der(0x04, _sequence(_der(0x82, b"localhost")))),
-        _sequence(_BASIC_CONSTRAINTS, _der(0x01, b"\xff"), _der(0x04, _sequence(_der(0x01, b"\xff")))),
+        _sequence(
+            _BASIC_CONSTRAINTS, _der(0x01, b"\xff"), _der(0x04, _sequence(_der(0x01, b"\xff")))
+        ),
     )
     validity = _sequence(_der(0x17, b"200101000000Z"), _der(0x17, b"491231235959Z"))
     body = _sequence(

@@ -1,4 +1,4 @@
-"""Lets the file system's clock move on, so that what was just written is not *racy* to a freezer."""
+"""Lets the file system's clock move on, so that nothing just written is *racy* to a freezer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _MARGIN_NS = 25_000_000
 
 
 def settle() -> None:
-    """Returns when a file that was written before the call is surely older than one written after it."""
+    """Returns when a file that was written before the call is surely older than one written after
+    it.
+    """
     written = time.clock_gettime_ns(time.CLOCK_REALTIME)
     while time.clock_gettime_ns(_CLOCK_REALTIME_COARSE) <= written + _MARGIN_NS:
         os.sched_yield()

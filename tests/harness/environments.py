@@ -1,4 +1,6 @@
-"""Virtual environments with packages, made once for each interpreter and list of requirements and then kept."""
+"""Virtual environments with packages, made once for each interpreter and list of requirements and
+then kept.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ def _folder() -> Path:
 
 
 def environment(interpreter: Interpreter, requirements: str) -> Interpreter:
-    """The interpreter of the virtual environment that has `requirements/<requirements>.txt` installed; only wheels are used.
+    """The interpreter of the virtual environment that has `requirements/<requirements>.txt`
+    installed; only wheels are used.
 
-    It is made under a lock in a folder named after the digest of all that it depends on, so that parallel tests make it once
-    and a changed list makes a new one.
+    It is made under a lock in a folder named after the digest of all that it depends on, so that
+    parallel tests make it once and a changed list makes a new one.
     """
     wanted = REQUIREMENTS / f"{requirements}.txt"
     text = f"{interpreter.path}\n{interpreter.version}\n{wanted.read_text()}"
@@ -46,11 +49,24 @@ def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:
     env = clean_environment()
     commands = [
         [interpreter.path, "-m", "venv", made],
-        [made / "bin" / "python3", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "-r", wanted],
-        # pip compiles what it installs; what it leaves out would be written by the first run and differ between two.
+        [
+            made / "bin" / "python3",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--only-binary",
+            ":all:",
+            "-r",
+            wanted,
+        ],
+        # pip compiles what it installs; what it leaves out would be written by the first run and
+        # differ between two.
         [made / "bin" / "python3", "-m", "compileall", "-q", made / "lib"],
     ]
     for command in commands:
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=1200, check=False)
+        done = subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=1200, check=False
+        )
         if done.returncode != 0 and "compileall" not in command:
             raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")

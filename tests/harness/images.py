@@ -1,4 +1,6 @@
-"""Reads, and damages, image files. The layout is that of `Head` in crates/glowplug-image/src/head.rs."""
+"""Reads, and damages, image files. The layout is that of `Head` in crates/glowplug-
+image/src/head.rs.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def read(path: Path) -> Image:
     magic, _, flags, _, _, _, file_len, pages_offset = _FIXED.unpack_from(data)
     assert magic == b"GLOWPLUG", path
     offset, length = struct.unpack_from("<QQ", data, _FIXED.size + 16 * _META)
-    return Image(path, flags, file_len, pages_offset, json.loads(data[offset : offset + length] or b"{}"))
+    return Image(
+        path, flags, file_len, pages_offset, json.loads(data[offset : offset + length] or b"{}")
+    )
 
 
 def patch(path: Path, offset: int, data: bytes) -> None:
@@ -48,7 +52,9 @@ def patch(path: Path, offset: int, data: bytes) -> None:
 
 
 def scramble(path: Path, seed: int) -> None:
-    """Changes one byte of the head or of a table, chosen by `seed`; never one of the page contents."""
+    """Changes one byte of the head or of a table, chosen by `seed`; never one of the page
+    contents.
+    """
     dice = random.Random(seed)
     end = read(path).pages_offset
     used = [n for n, byte in enumerate(path.read_bytes()[:end]) if byte] or [0]

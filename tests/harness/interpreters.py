@@ -30,7 +30,9 @@ class Interpreter:
 
     @property
     def name(self) -> str:
-        """Short and unique on a usual machine: the version, and where it comes from if from the system."""
+        """Short and unique on a usual machine: the version, and where it comes from if from the
+        system.
+        """
         system = "-system" if self.path.is_relative_to("/usr/bin") else ""
         return ".".join(map(str, self.version)) + system
 

@@ -68,7 +68,9 @@ def wait_until_asleep(pid: int, timeout: float = 60) -> None:
 
 
 def wait_until_busy(pid: int, timeout: float = 60) -> None:
-    """Waits until a process has computed for a few more clock ticks than it has by now, or has ended."""
+    """Waits until a process has computed for a few more clock ticks than it has by now, or has
+    ended.
+    """
     before = int(_stat(pid)[11])
     _poll(
         lambda: _stat(pid)[0] in "ZX" or int(_stat(pid)[11]) > before + 2,

@@ -80,10 +80,12 @@ def run(
     cwd: Path,
     conditions: Conditions | None = None,
 ) -> Outcome:
-    """Runs `command` to its end. A run that outlasts its time is killed with its session and raises `TimeoutExpired`."""
+    """Runs `command` to its end. A run that outlasts its time is killed with its session and
+    raises `TimeoutExpired`.
+    """
     how = conditions or Conditions()
     environment = {k: v for k, v in {**env, **how.env}.items() if k not in how.unset}
-    out = open(how.stdout, "wb") if how.stdout else None  # noqa: SIM115 - closed below
+    out = open(how.stdout, "wb") if how.stdout else None
     try:
         process = subprocess.Popen(
             [os.fspath(word) for word in command],
@@ -109,7 +111,9 @@ def run(
                 process.kill()
         process.wait()
         raise
-    return Outcome(stdout or b"", stderr or b"", process.returncode, snapshot(cwd) if cwd.is_dir() else {})
+    return Outcome(
+        stdout or b"", stderr or b"", process.returncode, snapshot(cwd) if cwd.is_dir() else {}
+    )
 
 
 def _converse(process: subprocess.Popen[bytes], how: Conditions) -> tuple[bytes, bytes]:

@@ -1,4 +1,6 @@
-"""Confines a child as containers do: another user, no capabilities, no new privileges, a system call filter."""
+"""Confines a child as containers do: another user, no capabilities, no new privileges, a system
+call filter.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ _AUDIT_ARCH_X86_64 = 0xC000003E
 _LOAD, _EQUAL, _GREATER, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
 
 # What Docker's default profile refuses to a process without capabilities on x86-64, by number; see
-# profiles/seccomp/default.json of moby. All else up to the newest number that the profile knows is allowed.
+# profiles/seccomp/default.json of moby. All else up to the newest number that the profile knows is
+# allowed.
 _DENIED = {
     "bpf": 321,
     "clock_adjtime": 305,
@@ -166,7 +169,9 @@ def confine() -> None:
 
 @contextmanager
 def open_folder(tree: Path | None) -> Iterator[Path]:
-    """A folder that belongs to the user that a confined child runs as, with a copy of the build `tree` in it."""
+    """A folder that belongs to the user that a confined child runs as, with a copy of the build
+    `tree` in it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="glowplug-test-"))
     try:
         if tree is not None:

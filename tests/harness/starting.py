@@ -80,7 +80,9 @@ class Starter:
     def command(self, *words: Word) -> list[str]:
         """A command line of the Glowplug that is tested."""
         if self.glowplug is None:
-            raise RuntimeError("no Glowplug was built: run `cargo xtask build`, or name one in $GLOWPLUG")
+            raise RuntimeError(
+                "no Glowplug was built: run `cargo xtask build`, or name one in $GLOWPLUG"
+            )
         return [str(self.glowplug), *map(os.fspath, words)]
 
     def execute(self, *words: Word, conditions: Conditions | None = None) -> Outcome:
@@ -93,7 +95,13 @@ class Starter:
         """Runs a program by plain Python in an empty working folder."""
         return run([self.python, *program], self.env, self.fresh_work(), conditions)
 
-    def start(self, *program: Word, via: str = "auto", explain: bool = False, conditions: Conditions | None = None) -> Outcome:
+    def start(
+        self,
+        *program: Word,
+        via: str = "auto",
+        explain: bool = False,
+        conditions: Conditions | None = None,
+    ) -> Outcome:
         """Runs a program by `glowplug run` in an empty working folder."""
         words = ["run", "--python", self.python, "--via", via, *(["--explain"] if explain else [])]
         return run(self.command(*words, *program), self.env, self.fresh_work(), conditions)
@@ -124,14 +132,18 @@ class Starter:
         prove: bool = False,
         expect: int | None = None,
     ) -> Outcome:
-        """Runs `program` plainly and thawed in identical conditions, requires identical outcomes, and returns the plain one.
+        """Runs `program` plainly and thawed in identical conditions, requires identical outcomes,
+        and returns the plain one.
 
-        `--via thaw` makes Glowplug fail where it could not thaw, so that a plain start cannot pass for a thawed one. With
-        `prove` a third run asks for the explanation as well. `expect` is the exit status that both must have.
+        `--via thaw` makes Glowplug fail where it could not thaw, so that a plain start cannot pass
+        for a thawed one. With `prove` a third run asks for the explanation as well. `expect` is the
+        exit status that both must have.
         """
         plain = self.plain(*program, conditions=conditions)
         if expect is not None:
-            assert plain.status == expect, f"plain status {plain.status}:\n{plain.text()}\n{plain.errors()}"
+            assert plain.status == expect, (
+                f"plain status {plain.status}:\n{plain.text()}\n{plain.errors()}"
+            )
         if self.glowplug is None:
             return plain
         self.ensure_frozen(*program, conditions=freeze_conditions or _only_environment(conditions))
@@ -143,15 +155,21 @@ class Starter:
             require_same(plain, replace(explained, stderr=rest.encode()))
         return plain
 
-    def explained(self, *program: Word, conditions: Conditions | None = None) -> tuple[str, Outcome]:
-        """Starts `program` by `glowplug run --explain`; returns the explanation and the outcome without it."""
+    def explained(
+        self, *program: Word, conditions: Conditions | None = None
+    ) -> tuple[str, Outcome]:
+        """Starts `program` by `glowplug run --explain`; returns the explanation and the outcome
+        without it.
+        """
         outcome = self.start(*program, explain=True, conditions=conditions)
         first, _, rest = outcome.errors().partition("\n")
         assert first.startswith("glowplug: "), f"not explained: {outcome}"
         return first.removeprefix("glowplug: "), replace(outcome, stderr=rest.encode())
 
     def becomes_thawed(self, *program: Word, conditions: Conditions | None = None) -> Outcome:
-        """Starts `program` until it is thawed, which the second start must be, and returns that start's outcome."""
+        """Starts `program` until it is thawed, which the second start must be, and returns that
+        start's outcome.
+        """
         self.start(*program, conditions=conditions)
         self.wait_until_idle()
         way, outcome = self.explained(*program, conditions=conditions)
@@ -182,7 +200,10 @@ def require_same(plain: Outcome, thawed: Outcome) -> None:
         ("stderr", plain.stderr, thawed.stderr),
     ):
         if one != other:
-            differences.append(f"{name}, {_first_difference(one, other)}\n--- plain\n{_short(one)}\n--- thawed\n{_short(other)}")
+            differences.append(
+                f"{name}, {_first_difference(one, other)}\n--- plain\n"
+                f"{_short(one)}\n--- thawed\n{_short(other)}"
+            )
     differences += _file_differences(plain.files, thawed.files)
     if differences:
         raise Differs("\n".join(differences))
@@ -199,7 +220,7 @@ def _file_differences(plain: Mapping[str, str], thawed: Mapping[str, str]) -> li
 
 def _first_difference(one: bytes, other: bytes) -> str:
     ones, others = one.splitlines(), other.splitlines()
-    for number, (left, right) in enumerate(zip(ones, others), start=1):
+    for number, (left, right) in enumerate(zip(ones, others, strict=False), start=1):
         if left != right:
             return f"line {number}: {left[:300]!r} against {right[:300]!r}"
     return f"{len(ones)} lines against {len(others)}"

@@ -63,7 +63,9 @@ def in_environment(starter, requirements: str, minor: tuple[int, int] = (3, 11))
     return starter.with_interpreter(environment(found[0], requirements))
 
 
-@pytest.mark.parametrize(("name", "minor"), CASES, ids=lambda v: v if isinstance(v, str) else "{}.{}".format(*v))
+@pytest.mark.parametrize(
+    ("name", "minor"), CASES, ids=lambda v: v if isinstance(v, str) else "{}.{}".format(*v)
+)
 def test_job(starter, name, minor):
     job = JOBS[name]
     inside = in_environment(starter, job.requirements, minor)
@@ -74,7 +76,9 @@ def test_job(starter, name, minor):
         assert set(job.modules) <= set(images.read(path).meta["modules"])
 
 
-@pytest.mark.parametrize(("name", "requirements"), [("numpy_randomness", "data"), ("cryptography_randomness", "web")])
+@pytest.mark.parametrize(
+    ("name", "requirements"), [("numpy_randomness", "data"), ("cryptography_randomness", "web")]
+)
 def test_unseeded_numbers_differ(starter, name, requirements):
     inside = in_environment(starter, requirements)
     script = PROGRAMS / f"{name}.py"
@@ -101,7 +105,18 @@ repos:
 """
 
 TOOLS = {
-    "http_offline": ("http", ["--offline", "--ignore-stdin", "--pretty=all", "POST", "http://example.org/x", "a=b", "n:=1"]),
+    "http_offline": (
+        "http",
+        [
+            "--offline",
+            "--ignore-stdin",
+            "--pretty=all",
+            "POST",
+            "http://example.org/x",
+            "a=b",
+            "n:=1",
+        ],
+    ),
     "http_error": ("http", ["--ignore-stdin", "--timeout=5", "GET", "http://127.0.0.1:1/"]),
     "http_usage": ("http", ["--no-such-option"]),
     "pre_commit_sample": ("pre-commit", ["sample-config"]),
@@ -116,12 +131,14 @@ TOOLS = {
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_command_line_tool(starter, name):
-    """The console scripts of installed tools: their usual output, their errors and their statuses."""
+    """The console scripts of installed tools: output, errors and statuses."""
     command, arguments = TOOLS[name]
     inside = in_environment(starter, "tools")
     write(starter.folder / "config.yaml", CONFIGURATION)
     write(starter.folder / "broken.yaml", "repos: {\n")
-    conditions = Conditions(env={"AWS_CONFIG_FILE": "aws-config", "AWS_EC2_METADATA_DISABLED": "true", "COLUMNS": "80"})
+    conditions = Conditions(
+        env={"AWS_CONFIG_FILE": "aws-config", "AWS_EC2_METADATA_DISABLED": "true", "COLUMNS": "80"}
+    )
     tool = inside.interpreter.path.parent / command
     words = [argument.format(folder=starter.folder) for argument in arguments]
     inside.both(tool, *words, conditions=conditions, prove=True)

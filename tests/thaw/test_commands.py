@@ -8,14 +8,20 @@ import re
 from harness import images
 from harness.clock import settle, write
 
-SCRIPT = "import json\nimport sys\nprint(json.dumps(sys.argv), __name__, 'email.message' in sys.modules, 'sqlite3' in sys.modules)\n"
+SCRIPT = (
+    "import json\nimport sys\n"
+    "print(json.dumps(sys.argv), __name__, 'email.message' in sys.modules)\n"
+    "print('sqlite3' in sys.modules)\n"
+)
 
 
 def made(starter, *words):
     """An image in a file, made on purpose."""
     file = starter.folder / "my.image"
     settle()
-    outcome = starter.execute("freeze", "-o", file, "--python", starter.python, "--preload", "json,email.message", *words)
+    outcome = starter.execute(
+        "freeze", "-o", file, "--python", starter.python, "--preload", "json,email.message", *words
+    )
     assert outcome.status == 0, outcome.errors()
     return file
 
@@ -26,7 +32,11 @@ def test_image_in_a_file(each_starter, built):
     assert {"json", "email.message"} <= set(images.read(file).meta["modules"])
     script = write(each_starter.folder / "main.py", SCRIPT)
     code = "import sys; print(sys.argv, 'email.message' in sys.modules); sys.exit(3)"
-    for program, status in (((script, "a"), 0), (("-c", code, "b"), 3), (("-m", "json.tool", "--help"), 0)):
+    for program, status in (
+        ((script, "a"), 0),
+        (("-c", code, "b"), 3),
+        (("-m", "json.tool", "--help"), 0),
+    ):
         plain = each_starter.plain(*program)
         outcome = each_starter.execute("thaw", file, *program)
         assert outcome.status == plain.status == status, outcome.errors()
@@ -45,17 +55,30 @@ def test_thaw_of_what_is_no_image(starter, built):
 
 def test_freeze_that_is_refused(starter, built):
     """The status, the module and the cause."""
-    write(starter.folder / "project" / "starts_thread.py", "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n")
+    write(
+        starter.folder / "project" / "starts_thread.py",
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+    )
     script = write(starter.folder / "project" / "main.py", "import starts_thread\nprint('runs')\n")
     outcome = starter.freeze(script)
     assert outcome.status == 122, outcome
-    assert b"starts_thread" in outcome.stderr and b"thread" in outcome.stderr.replace(b"starts_thread", b"")
+    assert b"starts_thread" in outcome.stderr and b"thread" in outcome.stderr.replace(
+        b"starts_thread", b""
+    )
 
 
 def test_freeze_of_what_does_not_exist(starter, built):
     outcome = starter.freeze(starter.folder / "missing.py")
     assert outcome.status not in (0, 122) and b"missing.py" in outcome.stderr
-    outcome = starter.execute("freeze", "-o", starter.folder / "x.image", "--python", starter.python, "--preload", "no_such_module")
+    outcome = starter.execute(
+        "freeze",
+        "-o",
+        starter.folder / "x.image",
+        "--python",
+        starter.python,
+        "--preload",
+        "no_such_module",
+    )
     assert outcome.status != 0 and b"no_such_module" in outcome.stderr
     assert not (starter.folder / "x.image").exists()
 

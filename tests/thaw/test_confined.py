@@ -1,4 +1,6 @@
-"""As an unprivileged user, without capabilities, with no new privileges and a filter like Docker's default one."""
+"""As an unprivileged user, without capabilities, with no new privileges and a filter like Docker's
+default one.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ import subprocess
 import threading
 
 with open("/proc/self/status") as status:
-    lines = [line.split() for line in status if line.startswith(("Uid", "CapEff", "NoNewPrivs", "Seccomp:"))]
+    wanted = ("Uid", "CapEff", "NoNewPrivs", "Seccomp:")
+    lines = [line.split() for line in status if line.startswith(wanted)]
 print(json.dumps(lines))
 thread = threading.Thread(target=print, args=("thread",))
 thread.start()
@@ -54,7 +57,10 @@ def test_confined(plain_only, built, interpreter, name):
         starter = Starter(interpreter, folder / "build" / "bin" / "glowplug", folder)
         for made in (starter.work, folder / "home"):
             made.mkdir()
-            os.chown(made, *((sandbox.NOBODY,) * 2 if os.geteuid() == 0 and name != "filter" else (-1, -1)))
+            os.chown(
+                made,
+                *((sandbox.NOBODY,) * 2 if os.geteuid() == 0 and name != "filter" else (-1, -1)),
+            )
         if name == "filter":
             os.chown(folder, os.geteuid(), os.getegid())
         script = folder / "main.py"
@@ -66,13 +72,17 @@ def test_confined(plain_only, built, interpreter, name):
         command = starter.command("run", "--python", starter.python)
         require_same(plain, run([*command, script], starter.env, starter.work, how))
         processes.wait_until_idle(folder)
-        require_same(plain, run([*command, "--via", "thaw", script], starter.env, starter.work, how))
+        require_same(
+            plain, run([*command, "--via", "thaw", script], starter.env, starter.work, how)
+        )
         explained = run([*command, "--explain", script], starter.env, starter.work, how)
         assert explained.errors().startswith("glowplug: thawed"), explained.errors()
 
 
 def test_little_address_space(starter, built):
-    """Under a limit of the address space a start works whenever plain Python works, whatever way it takes."""
+    """Under a limit of the address space a start works whenever plain Python works, whatever way
+    it takes.
+    """
     script = starter.folder / "main.py"
     script.write_text("import json\nimport email.message\nprint(json.dumps(1))\n")
     settle()
@@ -85,7 +95,10 @@ def test_little_address_space(starter, built):
         how = Conditions(prepare=limit)
         if starter.plain(script, conditions=how).status == 0:
             outcome = starter.start(script, conditions=how)
-            assert (outcome.status, outcome.stdout, outcome.stderr) == (0, b"1\n", b""), (megabytes, outcome)
+            assert (outcome.status, outcome.stdout, outcome.stderr) == (0, b"1\n", b""), (
+                megabytes,
+                outcome,
+            )
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_DATA", "RLIMIT_MEMLOCK", "RLIMIT_NPROC"])
@@ -107,7 +120,9 @@ def test_other_limits(starter, built, limit):
 
 
 def test_no_randomisation_of_addresses(starter, built):
-    """With a fixed layout there is no other layout to try: it works or starts plainly, and never fails."""
+    """With a fixed layout there is no other layout to try: it works or starts plainly, and never
+    fails.
+    """
     import ctypes
 
     def fix_layout() -> None:

@@ -1,4 +1,6 @@
-"""Environment variables: those of the start are seen by Python and C alike, and changes by imports are made again."""
+"""Environment variables: those of the start are seen by Python and C alike, and changes by imports
+are made again.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,13 @@ REPORT = textwrap.dedent("""\
 STARTS = {
     "changed": {"CHANGED": "value of the start", "REMOVED": "x", "HOME": "/nonexistent"},
     "more": {f"MORE_{n}": str(n) for n in range(200)},
-    "odd": {"EMPTY": "", "EQUALS": "a=b=c", "BYTES": "\udcff\udcfe", "\u00fc": "\u00df", "lower.dot-dash": "1"},
+    "odd": {
+        "EMPTY": "",
+        "EQUALS": "a=b=c",
+        "BYTES": "\udcff\udcfe",
+        "\u00fc": "\u00df",
+        "lower.dot-dash": "1",
+    },
     "long": {"LONG": "x" * 120_000},
 }
 
@@ -61,8 +69,12 @@ STARTS = {
 def test_variables_of_the_start(starter, name):
     """The image was made with other values; none of them is to be seen."""
     script = write(starter.folder / "report.py", REPORT)
-    frozen_with = Conditions(env={"CHANGED": "value of the freezer", "GONE": "secret", "REMOVED": "y"})
-    plain = starter.both(script, conditions=Conditions(env=STARTS[name]), freeze_conditions=frozen_with, expect=0)
+    frozen_with = Conditions(
+        env={"CHANGED": "value of the freezer", "GONE": "secret", "REMOVED": "y"}
+    )
+    plain = starter.both(
+        script, conditions=Conditions(env=STARTS[name]), freeze_conditions=frozen_with, expect=0
+    )
     assert b"secret" not in plain.stdout and b"freezer" not in plain.stdout
 
 
@@ -73,13 +85,19 @@ def test_variables_on_every_interpreter(each_starter):
 def test_almost_empty_environment(starter):
     script = write(starter.folder / "report.py", REPORT)
     starter.both(
-        script, conditions=Conditions(unset=["PATH", "LANG", "HOME"], env={"LC_ALL": "C"}), freeze_conditions=Conditions(env={"LC_ALL": "C"}, unset=["LANG"]), expect=0
+        script,
+        conditions=Conditions(unset=["PATH", "LANG", "HOME"], env={"LC_ALL": "C"}),
+        freeze_conditions=Conditions(env={"LC_ALL": "C"}, unset=["LANG"]),
+        expect=0,
     )
 
 
 def test_duplicate_and_malformed_entries(starter):
     """Entries that occur twice, or have no equals sign, do what they do in plain Python."""
-    script = write(starter.folder / "dup.py", "import json\nimport os\nprint(json.dumps(sorted(os.environ)), os.environ.get('TWICE'))\n")
+    script = write(
+        starter.folder / "dup.py",
+        "import json\nimport os\nprint(json.dumps(sorted(os.environ)), os.environ.get('TWICE'))\n",
+    )
     helper = write(
         starter.folder / "exec.py",
         textwrap.dedent("""\
@@ -88,7 +106,8 @@ def test_duplicate_and_malformed_entries(starter):
             def array(words):
                 return (ctypes.c_char_p * (len(words) + 1))(*[w.encode() for w in words], None)
             import os
-            env = ["TWICE=first", "no equals sign", "=odd", *(f"{k}={v}" for k, v in os.environ.items()), "TWICE=second"]
+            own = [f"{k}={v}" for k, v in os.environ.items()]
+            env = ["TWICE=first", "no equals sign", "=odd", *own, "TWICE=second"]
             libc.execve(sys.argv[1].encode(), array(sys.argv[1:]), array(env))
             """),
     )
@@ -138,19 +157,26 @@ def test_changes_by_imports_are_made_again(starter, env):
     plain = starter.plain(script, conditions=Conditions(env=env))
     assert plain.status == 0, plain.errors()
     if starter.glowplug:
-        # The import reads some of these, so that the start may need an image of its own; it is right in either case.
+        # The import reads some of these, so that the start may need an image of its own; it is
+        # right in either case.
         for _ in range(2):
             outcome = starter.start(script, conditions=Conditions(env=env))
             starter.wait_until_idle()
             assert (outcome.status, outcome.text()) == (0, plain.text())
-        assert starter.start(script, via="thaw", conditions=Conditions(env=env)).text() == plain.text()
+        assert (
+            starter.start(script, via="thaw", conditions=Conditions(env=env)).text() == plain.text()
+        )
 
 
 def test_variable_that_an_import_reads_selects_the_image(starter):
     """A variable read while importing: another value is another program, at once."""
-    write(starter.folder / "project" / "reads_environment.py", "import os\nMODE = os.environ.get('MODE_OF_IMPORT', 'none')\n")
+    write(
+        starter.folder / "project" / "reads_environment.py",
+        "import os\nMODE = os.environ.get('MODE_OF_IMPORT', 'none')\n",
+    )
     script = write(
-        starter.folder / "project" / "main.py", "import json\nimport reads_environment\nprint(json.dumps(reads_environment.MODE))\n"
+        starter.folder / "project" / "main.py",
+        "import json\nimport reads_environment\nprint(json.dumps(reads_environment.MODE))\n",
     )
     if not starter.glowplug:
         return
@@ -160,4 +186,7 @@ def test_variable_that_an_import_reads_selects_the_image(starter):
             outcome = starter.start(script, conditions=Conditions(env=env))
             starter.wait_until_idle()
             assert outcome.text() == f'"{value or "none"}"\n'
-        assert starter.start(script, via="thaw", conditions=Conditions(env=env)).text() == f'"{value or "none"}"\n'
+        assert (
+            starter.start(script, via="thaw", conditions=Conditions(env=env)).text()
+            == f'"{value or "none"}"\n'
+        )

@@ -1,4 +1,6 @@
-"""Every way in which a program can end: status, message and traceback are plain Python's, to the letter."""
+"""Every way in which a program can end: status, message and traceback are plain Python's, to the
+letter.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,24 @@ ENDINGS = {
     "quit": ("quit(5)", 5),
     "os_exit": ("print('lost'); os._exit(9)", 9),
     "exit_in_thread": ("t = threading.Thread(target=sys.exit, args=(3,)); t.start(); t.join()", 0),
-    "error_in_thread": ("t = threading.Thread(target=divmod, args=(1, 0), name='T'); t.start(); t.join()", 0),
+    "error_in_thread": (
+        "t = threading.Thread(target=divmod, args=(1, 0), name='T'); t.start(); t.join()",
+        0,
+    ),
     "error": ("def f(n):\n    return f(n - 1) if n else 1 / n\nf(3)", 1),
     "error_in_library": ("json.loads('{broken')", 1),
-    "error_chained": ("try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('v') from e", 1),
+    "error_chained": (
+        "try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('v') from e",
+        1,
+    ),
     "error_in_handler": ("try:\n    {}['k']\nexcept KeyError:\n    raise ValueError('v')", 1),
     "error_in_repr": ("class E(Exception):\n    def __str__(self): return 1 / 0\nraise E", 1),
     "error_with_notes": ("e = ValueError('v')\ne.__notes__ = ['a note']\nraise e", 1),
-    "error_group": ("import asyncio\nraise getattr(__builtins__, 'ExceptionGroup', ValueError)('g', [ValueError(1)])", 1),
+    "error_group": (
+        "import asyncio\n"
+        "raise getattr(__builtins__, 'ExceptionGroup', ValueError)('g', [ValueError(1)])",
+        1,
+    ),
     "recursion_error": ("def f(): f()\nf()", 1),
     "import_error": ("import json.nothing", 1),
     "name_hint": ("jsn.loads('')", 1),
@@ -52,21 +64,40 @@ ENDINGS = {
     "stderr_gone": ("sys.stderr = None\n1 / 0", 1),
     "stdout_gone": ("sys.stdout = None\nprint('x')", 0),
     "keyboard_interrupt": ("raise KeyboardInterrupt", -signal.SIGINT),
-    "interrupt_itself": ("os.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(60)", -signal.SIGINT),
-    "interrupt_with_handler": ("signal.signal(signal.SIGINT, signal.SIG_DFL)\nraise KeyboardInterrupt", -signal.SIGINT),
+    "interrupt_itself": (
+        "os.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(60)",
+        -signal.SIGINT,
+    ),
+    "interrupt_with_handler": (
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\nraise KeyboardInterrupt",
+        -signal.SIGINT,
+    ),
     "terminated": ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
     "aborted": ("os.abort()", -signal.SIGABRT),
     "executes_another": ("sys.stdout.flush()\nos.execv('/bin/echo', ['echo', 'another'])", 0),
     "executes_itself": (
-        "if len(sys.argv) < 3:\n    os.execv(sys.executable, [*sys.orig_argv[:2], 'again', *sys.argv[1:], 'x'])\nprint(sys.argv[1:])",
+        "if len(sys.argv) < 3:\n"
+        "    os.execv(sys.executable, [*sys.orig_argv[:2], 'again', *sys.argv[1:], 'x'])\n"
+        "print(sys.argv[1:])",
         0,
     ),
-    "daemon_forked": ("if os.fork() == 0:\n    print('child'); sys.exit(3)\nprint(os.waitstatus_to_exitcode(os.wait()[1]))", 0),
-    "child_raises": ("if os.fork() == 0:\n    1 / 0\nprint(os.waitstatus_to_exitcode(os.wait()[1]))", 0),
+    "daemon_forked": (
+        "if os.fork() == 0:\n    print('child'); sys.exit(3)\n"
+        "print(os.waitstatus_to_exitcode(os.wait()[1]))",
+        0,
+    ),
+    "child_raises": (
+        "if os.fork() == 0:\n    1 / 0\nprint(os.waitstatus_to_exitcode(os.wait()[1]))",
+        0,
+    ),
     "unicode_source": ("# -*- coding: utf-8 -*-\nprint('gr\u00fc\u00dfe')\n1 / 0", 1),
     "faulthandler": ("import faulthandler\nfaulthandler.dump_traceback(all_threads=False)", 0),
-    "warning": ("import warnings\nwarnings.warn('careful', stacklevel=1)\nwarnings.warn('old', DeprecationWarning)", 0),
+    "warning": (
+        "import warnings\nwarnings.warn('careful', stacklevel=1)\n"
+        "warnings.warn('old', DeprecationWarning)",
+        0,
+    ),
     "resource_warning": ("open(__file__)\nwarnings = 1", 0),
     "assertion": ("assert json is None, 'text'", 1),
     "generator_exit": ("raise GeneratorExit('g')", 1),
@@ -80,12 +111,24 @@ def test_ending(starter, name):
     write(starter.folder / "script" / "broken_module.py", "a = (\n")
     script = write(
         starter.folder / "script" / f"{name}.py",
-        f"import json\nimport os\nimport signal\nimport sys\nimport threading\nprint('starts', json.dumps(1))\n{ending}\n",
+        "import json\nimport os\nimport signal\nimport sys\n"
+        f"import threading\nprint('starts', json.dumps(1))\n{ending}\n",
     )
     starter.both(script, "argument", expect=status)
 
 
-@pytest.mark.parametrize("name", ["error", "exit_text", "keyboard_interrupt", "syntax_error", "excepthook_fails", "error_group", "error_in_atexit"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "error",
+        "exit_text",
+        "keyboard_interrupt",
+        "syntax_error",
+        "excepthook_fails",
+        "error_group",
+        "error_in_atexit",
+    ],
+)
 def test_ending_on_every_interpreter(each_starter, name):
     test_ending(each_starter, name)
 

@@ -1,4 +1,6 @@
-"""Damaged images, hostile caches, full disks: the program runs as ever, and the next image is a good one."""
+"""Damaged images, hostile caches, full disks: the program runs as ever, and the next image is a
+good one.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,9 @@ def test_single_bit_in_head_and_tables(starter, script, round_):
         assert (outcome.status, outcome.stdout) == (0, RESULT), (seed, outcome)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\xff" * 5000, b"A" * 10_000_000, b"PATH\nPATH\n\n=\n", None])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"\xff" * 5000, b"A" * 10_000_000, b"PATH\nPATH\n\n=\n", None]
+)
 def test_selector_that_is_garbage(starter, script, content):
     (selector,) = (starter.cache / "images").glob("*.selector")
     selector.unlink()
@@ -170,7 +174,9 @@ def test_cache_that_cannot_be_used(starter, script, name):
         assert way.startswith("plain: ") and str(starter.cache) in way, way
 
 
-@pytest.mark.parametrize("value", ["/dev/null", "/dev/null/x", "/proc", "/proc/self/fd", "", "relative/cache", "\udcff"])
+@pytest.mark.parametrize(
+    "value", ["/dev/null", "/dev/null/x", "/proc", "/proc/self/fd", "", "relative/cache", "\udcff"]
+)
 def test_odd_places_for_the_cache(starter, built, value):
     path = write(starter.folder / "main.py", SCRIPT)
     how = Conditions(env={"GLOWPLUG_CACHE_DIR": value})
@@ -181,20 +187,36 @@ def test_odd_places_for_the_cache(starter, built, value):
 def test_no_home(starter, built):
     path = write(starter.folder / "main.py", SCRIPT)
     for env in ({}, {"HOME": "/nonexistent"}, {"HOME": "", "XDG_CACHE_HOME": ""}):
-        how = Conditions(env=env, unset=["GLOWPLUG_CACHE_DIR"] + (["HOME"] if "HOME" not in env else []))
+        how = Conditions(
+            env=env, unset=["GLOWPLUG_CACHE_DIR"] + (["HOME"] if "HOME" not in env else [])
+        )
         runs(starter.start(path, conditions=how))
 
 
 @pytest.fixture
 def mounted(starter):
     """Mounts file systems in the place of the cache, and takes them away again."""
-    if not ROOT or subprocess.run(["mount", "--version"], capture_output=True, check=False).returncode != 0:
+    if (
+        not ROOT
+        or subprocess.run(["mount", "--version"], capture_output=True, check=False).returncode != 0
+    ):
         pytest.skip("needs root to mount a file system")
     done = []
 
     def mount(*options: str) -> None:
         starter.cache.mkdir(mode=0o700, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(("mode=0700", *options)), "none", starter.cache], check=True)
+        subprocess.run(
+            [
+                "mount",
+                "-t",
+                "tmpfs",
+                "-o",
+                ",".join(("mode=0700", *options)),
+                "none",
+                starter.cache,
+            ],
+            check=True,
+        )
         done.append(starter.cache)
 
     yield mount
@@ -222,7 +244,9 @@ def test_full_disk(starter, built, mounted, size):
 
 
 def test_read_only_cache(starter, script, mounted):
-    """An image in a cache that cannot be written to is used; where there is none, the program runs plainly."""
+    """An image in a cache that cannot be written to is used; where there is none, the program runs
+    plainly.
+    """
     elsewhere = starter.folder / "copy"
     shutil.copytree(starter.cache, elsewhere, copy_function=shutil.copy2)
     mounted()
@@ -246,11 +270,15 @@ def test_cache_on_noexec(starter, built, mounted):
 
 @pytest.mark.parametrize("size", [0, 4096, 1 << 20])
 def test_file_size_limit(starter, built, size):
-    """Under RLIMIT_FSIZE no image can be written; the signal that goes with it is not the program's."""
+    """Under RLIMIT_FSIZE no image can be written; the signal that goes with it is not the
+    program's.
+    """
     path = write(starter.folder / "main.py", SCRIPT)
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+        )
 
     for _ in range(2):
         runs(starter.start(path, conditions=Conditions(prepare=limit)))

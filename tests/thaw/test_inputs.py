@@ -1,4 +1,6 @@
-"""Whatever the imports read may change at any time: the next start is right at once, and the one after it thawed again."""
+"""Whatever the imports read may change at any time: the next start is right at once, and the one
+after it thawed again.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Project:
         return self.folder / "main.py"
 
     def check(self, stays: bool, conditions: Conditions | None = None) -> None:
-        """The next start does what plain Python does now, thawed only if the image `stays`; soon after it is thawed again."""
+        """The next start does what plain Python does now, thawed only if the image `stays`; soon
+        after it is thawed again.
+        """
         plain = self.starter.plain(self.script, conditions=conditions)
         way, outcome = self.starter.explained(self.script, conditions=conditions)
         require_same(plain, outcome)
@@ -59,20 +63,28 @@ class Project:
 def project(starter, built) -> Project:
     venv = starter.folder / "venv"
     subprocess.run(
-        [starter.python, "-m", "venv", "--without-pip", venv], env=clean_environment(), check=True, timeout=120
+        [starter.python, "-m", "venv", "--without-pip", venv],
+        env=clean_environment(),
+        check=True,
+        timeout=120,
     )
     (site,) = venv.glob("lib/python3*/site-packages")
-    inside = starter.with_interpreter(Interpreter(venv / "bin" / "python3", starter.interpreter.version))
+    inside = starter.with_interpreter(
+        Interpreter(venv / "bin" / "python3", starter.interpreter.version)
+    )
     folder = starter.folder / "project"
     (folder / "pack").mkdir(parents=True)
-    (folder / "helper.py").write_text("VALUE = 1\n\ndef late():\n    import late_import\n    return late_import.VALUE\n")
+    (folder / "helper.py").write_text(
+        "VALUE = 1\n\ndef late():\n    import late_import\n    return late_import.VALUE\n"
+    )
     (folder / "late_import.py").write_text("VALUE = 1\n")
     (folder / "pack" / "__init__.py").write_text("")
     (folder / "pack" / "part.py").write_text("VALUE = 1\n")
     (folder / "pack" / "other.py").write_text("VALUE = 1\n")
     (site / "installed.py").write_text("VALUE = 1\n")
     (folder / "main.py").write_text(MAIN)
-    # Old enough for an edit of the same size to be seen by Python, whose bytecode knows seconds only.
+    # Old enough for an edit of the same size to be seen by Python, whose bytecode knows seconds
+    # only.
     for path in (*folder.rglob("*.py"), site / "installed.py"):
         os.utime(path, (1_600_000_000, 1_600_000_000))
     settle()
@@ -98,7 +110,9 @@ def test_one_line_of_a_module(project, where, same_size):
 
 
 def test_edit_that_hides_its_time(project):
-    """Same size and the old mtime put back: the ctime tells. Python itself then trusts its stale bytecode, and so must we."""
+    """Same size and the old mtime put back: the ctime tells. Python itself then trusts its stale
+    bytecode, and so must we.
+    """
     path = project.folder / "helper.py"
     before = path.stat()
     path.write_text(path.read_text().replace("VALUE = 1", "VALUE = 8"))
@@ -145,9 +159,16 @@ def test_module_becomes_a_package(project):
 
 
 def test_extension_module_shadows(project):
-    """An extension module takes precedence over a source file of the same name, even one that cannot be loaded."""
+    """An extension module takes precedence over a source file of the same name, even one that
+    cannot be loaded.
+    """
     suffix = subprocess.check_output(
-        [project.starter.python, "-c", "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))"], text=True
+        [
+            project.starter.python,
+            "-c",
+            "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))",
+        ],
+        text=True,
     )
     write(project.folder / f"helper{suffix.strip()}", b"no library")
     project.check(stays=False)
@@ -158,7 +179,9 @@ def test_extension_module_touched(starter, built):
     folder = starter.folder / "project"
     folder.mkdir()
     source = subprocess.check_output(
-        [starter.python, "-c", "import _lsprof; print(_lsprof.__file__)"], text=True, env=clean_environment()
+        [starter.python, "-c", "import _lsprof; print(_lsprof.__file__)"],
+        text=True,
+        env=clean_environment(),
     ).strip()
     library = folder / Path(source).name
     shutil.copyfile(source, library)
@@ -185,7 +208,7 @@ def test_unrelated_file_beside_the_script(project):
 
 
 def test_path_file_added(project):
-    """A .pth file in site-packages changes sys.path, so it must count although nothing imports it."""
+    """A .pth file in site-packages changes sys.path, so it counts although nothing imports it."""
     extra = project.starter.folder / "extra"
     write(extra / "installed.py", "VALUE = 'elsewhere'\n")
     write(project.site / "extra.pth", f"import sys; sys.path.insert(0, {str(extra)!r})\n")
@@ -246,10 +269,14 @@ def test_variables_of_the_interpreter(project, env):
     project.check(stays=True)
 
 
-@pytest.mark.parametrize("options", [("-O",), ("-I",), ("-B",), ("-X", "utf8"), ("-W", "error")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [("-O",), ("-I",), ("-B",), ("-X", "utf8"), ("-W", "error")], ids=" ".join
+)
 def test_options_of_the_interpreter(project, options):
     starter = project.starter
-    starter.becomes_thawed(*options, project.script) if options != ("-I",) else starter.start(*options, project.script)
+    starter.becomes_thawed(*options, project.script) if options != ("-I",) else starter.start(
+        *options, project.script
+    )
     starter.wait_until_idle()
     plain = starter.plain(*options, project.script)
     require_same(plain, starter.start(*options, project.script))
@@ -268,7 +295,11 @@ def test_another_interpreter(project):
 def test_import_that_fails(starter, built):
     """A leading import that cannot be found, and then can."""
     folder = starter.folder / "project"
-    script = write(folder / "main.py", "import json\ntry:\n    import fast\nexcept ImportError:\n    fast = None\nprint(json.dumps(str(fast)[:7]))\n")
+    script = write(
+        folder / "main.py",
+        "import json\ntry:\n    import fast\nexcept ImportError:\n"
+        "    fast = None\nprint(json.dumps(str(fast)[:7]))\n",
+    )
     starter.becomes_thawed(script)
     write(folder / "fast.py", "")
     project = Project(starter, folder, folder)
@@ -279,15 +310,22 @@ def test_import_that_fails(starter, built):
 
 
 def test_data_read_by_an_import(starter, built):
-    """A file that a module reads while it is imported, one that it looks for, and a folder that it lists."""
+    """A file that a module reads while it is imported, one that it looks for, and a folder that it
+    lists.
+    """
     folder = starter.folder / "project"
     write(folder / "data" / "settings.ini", "first")
     write(
         folder / "reader.py",
         "import os\nimport pathlib\nhere = pathlib.Path(__file__).parent / 'data'\n"
-        "TEXT = (here / 'settings.ini').read_text()\nMORE = (here / 'more').exists()\nNAMES = sorted(os.listdir(here))\n",
+        "TEXT = (here / 'settings.ini').read_text()\n"
+        "MORE = (here / 'more').exists()\n"
+        "NAMES = sorted(os.listdir(here))\n",
     )
-    script = write(folder / "main.py", "import json\nimport reader\nprint(json.dumps([reader.TEXT, reader.MORE, reader.NAMES]))\n")
+    script = write(
+        folder / "main.py",
+        "import json\nimport reader\nprint(json.dumps([reader.TEXT, reader.MORE, reader.NAMES]))\n",
+    )
     starter.becomes_thawed(script)
     project = Project(starter, folder, folder)
     write(folder / "data" / "settings.ini", "2nd..")
@@ -305,7 +343,10 @@ def test_symbolic_link_retargeted(starter, built):
     """A project that is reached through a link which then points elsewhere, as deployments do."""
     for name in ("one", "two"):
         write(starter.folder / name / "release.py", f"NAME = {name!r}\n")
-        write(starter.folder / name / "main.py", "import json\nimport release\nprint(json.dumps(release.NAME))\n")
+        write(
+            starter.folder / name / "main.py",
+            "import json\nimport release\nprint(json.dumps(release.NAME))\n",
+        )
     current = starter.folder / "current"
     current.symlink_to("one")
     settle()
@@ -320,7 +361,10 @@ def test_symbolic_link_retargeted(starter, built):
 def test_working_folder_of_a_module(starter, built):
     """With -m the working folder is on the path: another folder is another program."""
     for name in ("one", "two"):
-        write(starter.folder / name / "tool.py", f"import json\nimport part\nprint(json.dumps([{name!r}, part.VALUE]))\n")
+        write(
+            starter.folder / name / "tool.py",
+            f"import json\nimport part\nprint(json.dumps([{name!r}, part.VALUE]))\n",
+        )
         write(starter.folder / name / "part.py", f"VALUE = {name!r}\n")
     for name in ("one", "two", "one"):
         how = Conditions(cwd=starter.folder / name)
@@ -331,13 +375,18 @@ def test_working_folder_of_a_module(starter, built):
 
 
 def test_changed_while_the_freezer_works(starter, built):
-    """A module that changes between the recorded start and the freeze is never taken in its old form."""
+    """A module that changes between the recorded start and the freeze is never taken in its old
+    form.
+    """
     folder = starter.folder / "project"
     write(folder / "helper.py", "VALUE = 0\n")
-    script = write(folder / "main.py", "import json\nimport helper\nprint(json.dumps(helper.VALUE))\n")
+    script = write(
+        folder / "main.py", "import json\nimport helper\nprint(json.dumps(helper.VALUE))\n"
+    )
     for value in range(1, 8):
         starter.start(script)
-        # Each time another length: bytecode does not tell two sources of one length and one second apart.
+        # Each time another length: bytecode does not tell two sources of one length and one second
+        # apart.
         (folder / "helper.py").write_text(f"VALUE = {10**value}\n")
         assert starter.start(script).text() == f"{10**value}\n"
     starter.wait_until_idle()

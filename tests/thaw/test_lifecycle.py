@@ -11,7 +11,10 @@ import pytest
 from harness import images, processes
 from harness.clock import write
 
-SCRIPT = "import json\nimport email.message\nimport sys\nprint(json.dumps(sys.argv[1:]), email.message.Message)\n"
+SCRIPT = (
+    "import json\nimport email.message\nimport sys\n"
+    "print(json.dumps(sys.argv[1:]), email.message.Message)\n"
+)
 
 
 def test_second_start_is_thawed(each_starter, built):
@@ -35,7 +38,8 @@ def test_recorded_start_is_plain_python(each_starter, built):
     script = write(
         each_starter.folder / "main.py",
         "import json\nimport os\nimport subprocess\nimport sys\n"
-        "print(sorted(os.environ), sorted(os.listdir('/proc/self/fd')), json.dumps(sorted(sys.modules)))\n"
+        "print(sorted(os.environ), sorted(os.listdir('/proc/self/fd')))\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
         "print(open('/proc/self/environ').read().split('\\0'))\n"
         "print(subprocess.check_output(['env']).decode(), sys.orig_argv, sys.executable)\n"
         "print(open('/proc/self/cmdline').read(), open('/proc/self/comm').read())\n",
@@ -68,7 +72,9 @@ def test_editing_the_body_keeps_the_image(starter, built):
 
 
 def test_via_plain_and_via_thaw(starter, built):
-    """`--via plain` never thaws; `--via thaw` without an image is an error of its own, and freezes nothing."""
+    """`--via plain` never thaws; `--via thaw` without an image is an error of its own, and freezes
+    nothing.
+    """
     script = write(starter.folder / "main.py", SCRIPT)
     forced = starter.start(script, via="thaw")
     assert forced.status == 124 and forced.stdout == b"" and b"image" in forced.stderr
@@ -81,12 +87,20 @@ def test_via_plain_and_via_thaw(starter, built):
 
 
 def test_racing_first_starts_make_one_image(starter, built):
-    """Sixteen first starts at once: each prints what it must, one freezer works, one image comes to be."""
+    """Sixteen first starts at once: each prints what it must, one freezer works, one image comes
+    to be.
+    """
     script = write(starter.folder / "main.py", SCRIPT)
     starter.fresh_work()
     command = starter.command("run", "--python", starter.python, script, "x")
     running = [
-        subprocess.Popen(command, env=starter.env, cwd=starter.work, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            command,
+            env=starter.env,
+            cwd=starter.work,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         for _ in range(16)
     ]
     for process in running:
@@ -135,7 +149,12 @@ def test_a_thousand_thaws(starter, built):
 
     def once(n: int) -> tuple[int, int, bytes, bytes]:
         done = subprocess.run(
-            [*command, str(n)], env=starter.env, cwd=starter.work, capture_output=True, timeout=60, check=False
+            [*command, str(n)],
+            env=starter.env,
+            cwd=starter.work,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
         return n, done.returncode, done.stdout, done.stderr
 

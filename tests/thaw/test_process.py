@@ -22,7 +22,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 def _limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_STACK, (4 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    resource.setrlimit(
+        resource.RLIMIT_STACK, (4 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1])
+    )
     resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
 
 
@@ -70,7 +72,9 @@ def test_environment_of_the_kernel_is_not_polluted(starter):
     """`/proc/self/environ` shows the variables of the start and none of Glowplug's own."""
     script = write(
         starter.folder / "environ.py",
-        "import json\nprint(sorted(json.dumps(e.decode()) for e in open('/proc/self/environ', 'rb').read().split(b'\\0') if e))\n",
+        "import json\n"
+        "entries = open('/proc/self/environ', 'rb').read().split(b'\\0')\n"
+        "print(sorted(json.dumps(e.decode()) for e in entries if e))\n",
     )
     starter.both(script, conditions=Conditions(env={"MARK": "x" * 1000}), expect=0)
 
@@ -84,7 +88,9 @@ def test_inherited_descriptors(starter):
         for _ in range(2):
             os.write(writer, b"from the parent".ljust(100, b"."))
         conditions = Conditions(pass_fds=[high])
-        plain = starter.both(SITUATIONS / "passed_descriptor.py", str(high), conditions=conditions, expect=0)
+        plain = starter.both(
+            SITUATIONS / "passed_descriptor.py", str(high), conditions=conditions, expect=0
+        )
     finally:
         for descriptor in (reader, writer, high):
             os.close(descriptor)
@@ -108,7 +114,11 @@ def test_big_arguments_and_environment(each_starter, size):
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     assert hard == resource.RLIM_INFINITY or hard >= 8 << 20
     each_starter.both(
-        script, *arguments, conditions=Conditions(env=variables), freeze_conditions=Conditions(), expect=0
+        script,
+        *arguments,
+        conditions=Conditions(env=variables),
+        freeze_conditions=Conditions(),
+        expect=0,
     )
 
 

@@ -1,4 +1,6 @@
-"""Each program in `programs/` checks itself, and does thawed what it does plainly, on every interpreter."""
+"""Each program in `programs/` checks itself, and does thawed what it does plainly, on every
+interpreter.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROGRAMS.glob("*.py")))
 def test_program(each_starter, name):
-    each_starter.both(PROGRAMS / f"{name}.py", "one", "two words", expect=0, prove=name == "json_roundtrip")
+    each_starter.both(
+        PROGRAMS / f"{name}.py", "one", "two words", expect=0, prove=name == "json_roundtrip"
+    )
 
 
 @pytest.mark.parametrize("name", ["locale_state", "time_zones"])

@@ -1,4 +1,6 @@
-"""What is random stays random: twenty thaws of one image share no value; what is seeded stays the same."""
+"""What is random stays random: twenty thaws of one image share no value; what is seeded stays the
+same.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ def test_no_value_repeats(each_starter):
     if each_starter.glowplug:
         each_starter.ensure_frozen(SITUATION)
     for _ in range(STARTS):
-        outcome = each_starter.start(SITUATION, via="thaw") if each_starter.glowplug else each_starter.plain(SITUATION)
+        outcome = (
+            each_starter.start(SITUATION, via="thaw")
+            if each_starter.glowplug
+            else each_starter.plain(SITUATION)
+        )
         assert outcome.status == 0, outcome.errors()
         for line in outcome.text().splitlines():
             source, _, value = line.rpartition(" ")
@@ -31,11 +37,12 @@ def test_no_value_repeats(each_starter):
 
 
 def test_forks_differ(starter):
-    """After a fork in a thawed process, parent and child draw different values as in plain Python."""
+    """After a fork in a thawed process, parent and child draw what they do in plain Python."""
     script = write(
         starter.folder / "forks.py",
         "import os\nimport random\nimport uuid\nr, w = os.pipe()\n"
-        "if os.fork() == 0:\n    os.write(w, f'{random.random()} {uuid.uuid4()}'.encode()); os._exit(0)\n"
+        "if os.fork() == 0:\n"
+        "    os.write(w, f'{random.random()} {uuid.uuid4()}'.encode()); os._exit(0)\n"
         "os.wait()\nprint(os.read(r, 1000).decode() == f'{random.random()} {uuid.uuid4()}')\n",
     )
     assert starter.both(script, expect=0).stdout == b"False\n"
@@ -44,5 +51,9 @@ def test_forks_differ(starter):
 @pytest.mark.parametrize("seed", ["0", "12345"])
 def test_fixed_hash_seed(starter, seed):
     """A hash seed that the user fixes holds."""
-    script = write(starter.folder / "hashes.py", "import json\nimport sys\nprint(hash('x'), json.dumps(list({'a', 'b', 'c', 'd'})), sys.flags)\n")
+    script = write(
+        starter.folder / "hashes.py",
+        "import json\nimport sys\n"
+        "print(hash('x'), json.dumps(list({'a', 'b', 'c', 'd'})), sys.flags)\n",
+    )
     starter.both(script, conditions=Conditions(env={"PYTHONHASHSEED": seed}), expect=0)

@@ -1,4 +1,6 @@
-"""Imports that leave something behind which no image can hold: refused with module and cause, once, until it changes."""
+"""Imports that leave something behind which no image can hold: refused with module and cause,
+once, until it changes.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,17 @@ from harness import images
 from harness.clock import write
 
 CAUSES = {
-    "thread": "import threading\ngate = threading.Event()\nthreading.Thread(target=gate.wait, daemon=True).start()\n",
+    "thread": (
+        "import threading\ngate = threading.Event()\n"
+        "threading.Thread(target=gate.wait, daemon=True).start()\n"
+    ),
     "descriptor": "import os\nKEPT = os.open('/etc/passwd', os.O_RDONLY)\n",
     "pipe": "import os\nENDS = os.pipe()\n",
     "socket": "import socket\nKEPT = socket.socket()\n",
     "shared": "import mmap\nSHARED = mmap.mmap(-1, 4096)\n",
-    "child": "import subprocess\nCHILD = subprocess.Popen(['sleep', '1000'], stdin=subprocess.DEVNULL)\n",
+    "child": (
+        "import subprocess\nCHILD = subprocess.Popen(['sleep', '1000'], stdin=subprocess.DEVNULL)\n"
+    ),
 }
 # What the explanation must speak of.
 WORDS = {
@@ -34,7 +41,8 @@ def test_refused_until_it_changes(starter, built, cause):
     write(starter.folder / "project" / "innocent.py", "VALUE = 1\n")
     script = write(
         starter.folder / "project" / "main.py",
-        f"import json\nimport innocent\nimport culprit\nprint(json.dumps('ran'))\n{AFTER.get(cause, '')}",
+        "import json\nimport innocent\nimport culprit\n"
+        f"print(json.dumps('ran'))\n{AFTER.get(cause, '')}",
     )
     for _ in range(2):
         outcome = starter.start(script)
@@ -51,7 +59,9 @@ def test_refused_until_it_changes(starter, built, cause):
     assert (path.stat().st_ino, path.stat().st_ctime_ns) == before, "the refusal was tried again"
     assert starter.start(script, via="thaw").status == 124
     refused = starter.freeze(script)
-    assert refused.status == 122 and "culprit" in refused.errors() and WORDS[cause] in refused.errors()
+    assert (
+        refused.status == 122 and "culprit" in refused.errors() and WORDS[cause] in refused.errors()
+    )
 
     write(culprit, "class CHILD:\n    kill = wait = staticmethod(lambda: None)\n")
     way, outcome = starter.explained(script)
@@ -62,22 +72,44 @@ def test_refused_until_it_changes(starter, built, cause):
 
 
 def test_import_that_fails_or_exits(starter, built):
-    """A leading import that raises, exits or kills its process: plain Python's behaviour, and no image."""
-    for number, body in enumerate(("1 / 0\n", "import sys\nsys.exit(5)\n", "import os\nos._exit(6)\n", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")):
+    """A leading import that raises, exits or kills its process: plain Python's behaviour, and no
+    image.
+    """
+    for number, body in enumerate(
+        (
+            "1 / 0\n",
+            "import sys\nsys.exit(5)\n",
+            "import os\nos._exit(6)\n",
+            "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        )
+    ):
         write(starter.folder / "project" / f"fatal{number}.py", body)
-        script = write(starter.folder / "project" / f"main{number}.py", f"import json\nimport fatal{number}\nprint('not reached')\n")
+        script = write(
+            starter.folder / "project" / f"main{number}.py",
+            f"import json\nimport fatal{number}\nprint('not reached')\n",
+        )
         plain = starter.plain(script)
         assert plain.status != 0
         for _ in range(2):
             outcome = starter.start(script)
-            assert (outcome.status, outcome.stdout, outcome.stderr) == (plain.status, plain.stdout, plain.stderr)
+            assert (outcome.status, outcome.stdout, outcome.stderr) == (
+                plain.status,
+                plain.stdout,
+                plain.stderr,
+            )
             starter.wait_until_idle()
 
 
 def test_import_that_prints_and_reads(starter, built):
     """What imports print is printed at every start, in its place."""
-    write(starter.folder / "project" / "noisy.py", "import sys\nprint('imported')\nprint('to stderr', file=sys.stderr)\n")
-    script = write(starter.folder / "project" / "main.py", "import json\nimport noisy\nprint(json.dumps('main'))\n")
+    write(
+        starter.folder / "project" / "noisy.py",
+        "import sys\nprint('imported')\nprint('to stderr', file=sys.stderr)\n",
+    )
+    script = write(
+        starter.folder / "project" / "main.py",
+        "import json\nimport noisy\nprint(json.dumps('main'))\n",
+    )
     plain = starter.plain(script)
     for _ in range(3):
         outcome = starter.start(script)
@@ -89,13 +121,16 @@ def test_import_that_registers_an_ending(starter, built):
     """atexit, finalizers and signal handlers that imports install work in the thawed program."""
     write(
         starter.folder / "project" / "registers.py",
-        "import atexit\nimport signal\nimport weakref\n\nclass Thing:\n    pass\n\nTHING = Thing()\n"
-        "atexit.register(print, 'atexit of the import')\nweakref.finalize(THING, print, 'finalizer of the import')\n"
+        "import atexit\nimport signal\nimport weakref\n\n"
+        "class Thing:\n    pass\n\nTHING = Thing()\n"
+        "atexit.register(print, 'atexit of the import')\n"
+        "weakref.finalize(THING, print, 'finalizer of the import')\n"
         "signal.signal(signal.SIGUSR1, lambda *_: print('handler of the import'))\n",
     )
     script = write(
         starter.folder / "project" / "main.py",
         "import atexit\nimport os\nimport signal\nimport registers\n"
-        "atexit.register(print, 'atexit of main')\nos.kill(os.getpid(), signal.SIGUSR1)\nprint('main')\n",
+        "atexit.register(print, 'atexit of main')\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\nprint('main')\n",
     )
     starter.both(script, expect=0)

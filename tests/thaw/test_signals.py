@@ -15,7 +15,9 @@ SITUATION = Path(__file__).parent / "situations" / "interruptible.py"
 
 
 def until_ready(process) -> bytes:
-    """Reads up to the program's line that says it is ready, and waits until it does what it is named after."""
+    """Reads up to the program's line that says it is ready, and waits until it does what it is
+    named after.
+    """
     read = b""
     while b"ready" not in read:
         line = process.stdout.readline()
@@ -74,7 +76,9 @@ def test_signal(starter, how, number, status):
 
 
 def test_ignored_interrupt_stays_ignored(each_starter):
-    """As under nohup or in the background of a script: Python installs no handler, the signal does nothing."""
+    """As under nohup or in the background of a script: Python installs no handler, the signal does
+    nothing.
+    """
 
     def ignore() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,7 +90,9 @@ def test_ignored_interrupt_stays_ignored(each_starter):
         process.stdin.close()
         return lines, b""
 
-    plain = each_starter.both(SITUATION, "ignored", conditions=Conditions(prepare=ignore, during=send), expect=0)
+    plain = each_starter.both(
+        SITUATION, "ignored", conditions=Conditions(prepare=ignore, during=send), expect=0
+    )
     assert b"still here" in plain.stdout
 
 
@@ -122,12 +128,16 @@ def test_stop_and_continue(starter):
 
 
 def test_interrupt_at_any_moment_of_the_start(starter):
-    """SIGINT during the start kills by SIGINT or shows a KeyboardInterrupt, and never ends the program otherwise."""
+    """SIGINT during the start kills by SIGINT or shows a KeyboardInterrupt, and never ends the
+    program otherwise.
+    """
     if not starter.glowplug:
         return
     starter.ensure_frozen(SITUATION, "lock")
     for _ in range(40):
         outcome = starter.start(
-            SITUATION, "lock", conditions=Conditions(during=lambda process: process.send_signal(signal.SIGINT))
+            SITUATION,
+            "lock",
+            conditions=Conditions(during=lambda process: process.send_signal(signal.SIGINT)),
         )
         assert outcome.status == -signal.SIGINT, outcome

@@ -28,7 +28,9 @@ def closing(*descriptors: int):
 @pytest.mark.parametrize("closed", CLOSED, ids=str)
 def test_closed_streams(each_starter, closed):
     outcome = each_starter.both(
-        SITUATIONS / "streams.py", conditions=Conditions(stdin=b"input\n", prepare=closing(*closed)), expect=0
+        SITUATIONS / "streams.py",
+        conditions=Conditions(stdin=b"input\n", prepare=closing(*closed)),
+        expect=0,
     )
     assert "report" in outcome.files
 
@@ -39,7 +41,9 @@ def test_streams_on_files(starter):
     def reopen() -> None:
         Path("in").write_text("skipped\nread\n")
         Path("out").write_text("")
-        for number, (name, flags) in enumerate([("in", os.O_RDONLY), ("out", os.O_RDWR | os.O_APPEND), ("err", os.O_RDWR | os.O_CREAT)]):
+        for number, (name, flags) in enumerate(
+            [("in", os.O_RDONLY), ("out", os.O_RDWR | os.O_APPEND), ("err", os.O_RDWR | os.O_CREAT)]
+        ):
             opened = os.open(name, flags, 0o600)
             os.dup2(opened, number)
             os.close(opened)
@@ -62,7 +66,9 @@ def test_stdout_on_a_full_device_fails_in_print(starter):
 
 
 def test_reader_goes_away(starter):
-    """A broken pipe at exit: the message and the status are Python's, and the disposition of SIGPIPE too."""
+    """A broken pipe at exit: the message and the status are Python's, and the disposition of
+    SIGPIPE too.
+    """
     script = write(
         starter.folder / "broken.py",
         "import json, sys\nsys.stdin.read()\nprint(json.dumps([1] * 10))\n",
@@ -95,13 +101,19 @@ def test_big_binary_input_and_output(starter):
     assert outcome.stdout == data
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "ascii:backslashreplace", "utf-8:surrogateescape"])
+@pytest.mark.parametrize(
+    "encoding", ["latin-1", "utf-16", "ascii:backslashreplace", "utf-8:surrogateescape"]
+)
 def test_stream_encoding_by_variable(starter, encoding):
     script = write(
         starter.folder / "encoded.py",
-        "import sys\nimport json\nprint(sys.stdin.read(), sys.stdin, sys.stdout, sys.stderr)\nprint(json.dumps('x'))\n",
+        "import sys\nimport json\n"
+        "print(sys.stdin.read(), sys.stdin, sys.stdout, sys.stderr)\n"
+        "print(json.dumps('x'))\n",
     )
-    starter.both(script, conditions=Conditions(stdin=b"abc\n\n", env={"PYTHONIOENCODING": encoding}))
+    starter.both(
+        script, conditions=Conditions(stdin=b"abc\n\n", env={"PYTHONIOENCODING": encoding})
+    )
 
 
 def test_program_replaces_streams(starter):

@@ -52,7 +52,9 @@ def test_script_under_options(each_starter, options):
     each_starter.both(*options, REPORT, "-x", "--", "argument")
 
 
-@pytest.mark.parametrize("options", [(), ("-O",), ("-I",), ("-S",), ("-P",), ("-u", "-B")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [(), ("-O",), ("-I",), ("-S",), ("-P",), ("-u", "-B")], ids=" ".join
+)
 @pytest.mark.parametrize("kind", ["module", "package", "command", "stdin"])
 def test_other_targets(starter, options, kind):
     folder = starter.folder / "project"
@@ -69,12 +71,19 @@ def test_other_targets(starter, options, kind):
         target = ("-m", "json.tool", "--help")  # the project is not on the path there
     how = Conditions(cwd=folder, stdin=stdin)
     if kind == "stdin" and starter.glowplug:
-        # What comes over a pipe cannot be looked at beforehand: nothing to preload, but it must run the same.
+        # What comes over a pipe cannot be looked at beforehand: nothing to preload, but it must run
+        # the same.
         plain = starter.plain(*options, *target, "argument", conditions=how)
         started = starter.start(*options, *target, "argument", conditions=how)
-        assert (plain.status, plain.stdout, plain.stderr) == (started.status, started.stdout, started.stderr)
+        assert (plain.status, plain.stdout, plain.stderr) == (
+            started.status,
+            started.stdout,
+            started.stderr,
+        )
         return
-    starter.both(*options, *target, "argument", conditions=how, freeze_conditions=Conditions(cwd=folder))
+    starter.both(
+        *options, *target, "argument", conditions=how, freeze_conditions=Conditions(cwd=folder)
+    )
 
 
 CLUSTERS = [
@@ -122,9 +131,14 @@ def test_command_line_is_understood_as_python_does(starter, words):
 
 
 def test_relative_script_from_another_folder(starter):
-    """`sys.path[0]`, `__file__` and tracebacks of a script called by a relative path through a symbolic link."""
+    """`sys.path[0]`, `__file__` and tracebacks of a script called by a relative path through a
+    symbolic link.
+    """
     write(starter.folder / "project" / "real" / "beside.py", "WHERE = 'beside the script'\n")
-    write(starter.folder / "project" / "real" / "main.py", "import json, beside\nprint(beside.WHERE)\n" + CODE + "\n1 / 0\n")
+    write(
+        starter.folder / "project" / "real" / "main.py",
+        "import json, beside\nprint(beside.WHERE)\n" + CODE + "\n1 / 0\n",
+    )
     link = starter.folder / "project" / "link.py"
     link.symlink_to("real/main.py")
     how = Conditions(cwd=starter.folder / "project")
@@ -146,7 +160,11 @@ def test_folder_and_archive(starter):
             for _ in range(2):
                 outcome = starter.start(target, "a")
                 starter.wait_until_idle()
-                assert (outcome.status, outcome.stdout, outcome.stderr) == (0, plain.stdout, plain.stderr)
+                assert (outcome.status, outcome.stdout, outcome.stderr) == (
+                    0,
+                    plain.stdout,
+                    plain.stderr,
+                )
 
 
 def test_script_on_a_descriptor(starter):
@@ -158,7 +176,11 @@ def test_script_on_a_descriptor(starter):
         try:
             how = Conditions(pass_fds=[reader])
             words = (f"/dev/fd/{reader}",)
-            outcome = starter.start(*words, conditions=how) if starter.glowplug else starter.plain(*words, conditions=how)
+            outcome = (
+                starter.start(*words, conditions=how)
+                if starter.glowplug
+                else starter.plain(*words, conditions=how)
+            )
         finally:
             os.close(reader)
         assert (outcome.status, outcome.stdout, outcome.stderr) == (0, b"[1, 2]\n", b"")
@@ -167,5 +189,8 @@ def test_script_on_a_descriptor(starter):
 def test_non_utf8_names(starter):
     """A script path and arguments that are not valid UTF-8."""
     name = os.fsdecode(b"scr\xffipt.py")
-    script = write(starter.folder / "odd" / name, "import json, sys\nprint(ascii(sys.argv), ascii(__file__), ascii(sys.path[0]))\n")
+    script = write(
+        starter.folder / "odd" / name,
+        "import json, sys\nprint(ascii(sys.argv), ascii(__file__), ascii(sys.path[0]))\n",
+    )
     starter.both(script, os.fsdecode(b"\xfe\xff"), "", " ", "\n", expect=0)

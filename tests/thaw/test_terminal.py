@@ -67,22 +67,29 @@ def test_interactive_without_a_target(starter):
         terminal.wait_for(b"42")
         terminal.type(b"exit(3)\n")
 
-    command = starter.command("run", "--python", starter.python) if starter.glowplug else [starter.python]
+    command = (
+        starter.command("run", "--python", starter.python) if starter.glowplug else [starter.python]
+    )
     status, _ = on_terminal(starter, command, talk)
     assert status == 3
 
 
 def test_job_control(starter):
-    """Ctrl-Z stops the program, `fg` continues it; it is its own job, of its own process group, under an interactive shell."""
+    """Ctrl-Z stops the program, `fg` continues it; it is its own job, of its own process group,
+    under an interactive shell.
+    """
     script = write(
         starter.folder / "job.py",
         "import json\nimport os\nimport sys\n"
-        "print('job', os.getpgid(0) == os.getpid(), os.tcgetpgrp(0) == os.getpid(), json.dumps(1))\n"
+        "me = os.getpid()\n"
+        "print('job', os.getpgid(0) == me, os.tcgetpgrp(0) == me, json.dumps(1))\n"
         "print('read', input('type '))\nsys.exit(7)\n",
     )
     if starter.glowplug:
         starter.ensure_frozen(script)
-        command = " ".join(starter.command("run", "--python", starter.python, "--via", "thaw", script))
+        command = " ".join(
+            starter.command("run", "--python", starter.python, "--via", "thaw", script)
+        )
     else:
         command = f"{starter.python} {script}"
 
@@ -113,7 +120,9 @@ def test_closing_the_terminal_ends_the_program(starter):
     script = str(SITUATIONS / "interruptible.py")
     if starter.glowplug:
         starter.ensure_frozen(script, "lock")
-        command = starter.command("run", "--python", starter.python, "--via", "thaw", script, "lock")
+        command = starter.command(
+            "run", "--python", starter.python, "--via", "thaw", script, "lock"
+        )
     else:
         command = [starter.python, script, "lock"]
     terminal = Terminal(command, starter.env, starter.fresh_work())

@@ -23,7 +23,9 @@ django.setup()
 
 
 def page(request, name):
-    template = django.template.engines["django"].from_string("hello {{ name|upper }}, {{ request.method }}")
+    template = django.template.engines["django"].from_string(
+        "hello {{ name|upper }}, {{ request.method }}"
+    )
     return django.http.HttpResponse(template.render({"name": name}, request))
 
 

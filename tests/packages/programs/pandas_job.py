@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 
 frame = pd.DataFrame(
-    {"city": ["Bern", "Basel", "Bern", "Genf"] * 250, "n": range(1000), "x": np.linspace(0, 1, 1000)}
+    {
+        "city": ["Bern", "Basel", "Bern", "Genf"] * 250,
+        "n": range(1000),
+        "x": np.linspace(0, 1, 1000),
+    }
 )
 print(frame.groupby("city").agg({"n": "sum", "x": ["mean", "max"]}))
 print(frame.merge(pd.DataFrame({"city": ["Bern", "Genf"], "code": [3, 12]}), on="city").tail(3))
-series = pd.Series(range(100), index=pd.date_range("2024-01-01", periods=100, freq="6h", tz="Europe/Zurich"))
+series = pd.Series(
+    range(100), index=pd.date_range("2024-01-01", periods=100, freq="6h", tz="Europe/Zurich")
+)
 print(series.resample("W").sum())
 text = io.StringIO()
 frame.head().to_csv(text)

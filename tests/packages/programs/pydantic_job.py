@@ -19,7 +19,9 @@ class Person(BaseModel):
         return value.title()
 
 
-person = Person.model_validate_json('{"name": "anna b", "born": "2000-02-29", "friends": [{"name": "c", "born": "1999-01-01"}]}')
+person = Person.model_validate_json(
+    '{"name": "anna b", "born": "2000-02-29", "friends": [{"name": "c", "born": "1999-01-01"}]}'
+)
 print(person.model_dump_json(), person.friends[0])
 try:
     Person.model_validate({"name": "", "born": "never"})

@@ -28,8 +28,15 @@ with requests.Session() as session:
     session.trust_env = False
     session.mount("http://", HTTPAdapter(max_retries=2))
     for _ in range(3):
-        answer = session.post(f"http://127.0.0.1:{server.server_port}/", data="stressed", timeout=20)
-        print(answer.status_code, answer.text, answer.cookies.get("taste"), answer.elapsed.total_seconds() < 20)
+        answer = session.post(
+            f"http://127.0.0.1:{server.server_port}/", data="stressed", timeout=20
+        )
+        print(
+            answer.status_code,
+            answer.text,
+            answer.cookies.get("taste"),
+            answer.elapsed.total_seconds() < 20,
+        )
 server.shutdown()
 try:
     requests.get("http://127.0.0.1:1/", timeout=5)

@@ -12,7 +12,9 @@ class Author(Base):
     __tablename__ = "author"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(30))
-    books: Mapped[list["Book"]] = relationship(back_populates="author", cascade="all, delete-orphan")
+    books: Mapped[list["Book"]] = relationship(
+        back_populates="author", cascade="all, delete-orphan"
+    )
 
 
 class Book(Base):
@@ -28,7 +30,11 @@ Base.metadata.create_all(engine)
 with Session(engine) as session:
     session.add(Author(name="A", books=[Book(title=f"t{n}") for n in range(5)]))
     session.commit()
-    print(session.execute(select(Author.name, func.count(Book.id)).join(Book).group_by(Author.name)).all())
+    print(
+        session.execute(
+            select(Author.name, func.count(Book.id)).join(Book).group_by(Author.name)
+        ).all()
+    )
     print(str(select(Author).join(Author.books).where(Book.title.like("t%"))))
     session.delete(session.scalars(select(Author)).one())
     session.commit()

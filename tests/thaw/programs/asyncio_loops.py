@@ -1,4 +1,4 @@
-"""Event loops are made after the thaw: timers, threads, children, sockets and signals in the loop."""
+"""Loops are made after the thaw: timers, threads, children, sockets and signals in the loop."""
 
 import asyncio
 import os
@@ -21,7 +21,12 @@ async def timers():
 
 async def child():
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-S", "-c", "print(input()[::-1])", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-S",
+        "-c",
+        "print(input()[::-1])",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate(b"stressed\n")
     return out, process.returncode
@@ -81,4 +86,6 @@ async def main():
 if __name__ == "__main__":
     for _ in range(2):
         asyncio.run(main())
-    print(signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL, type(asyncio.new_event_loop()).__name__)
+    print(
+        signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL, type(asyncio.new_event_loop()).__name__
+    )

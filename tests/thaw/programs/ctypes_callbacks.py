@@ -5,7 +5,9 @@ import errno
 import threading
 
 libc = ctypes.CDLL(None, use_errno=True)
-comparison = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))
+comparison = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int)
+)
 numbers = (ctypes.c_int * 8)(5, 3, 8, 1, 9, 2, 7, 4)
 libc.qsort(numbers, len(numbers), ctypes.sizeof(ctypes.c_int), comparison(lambda a, b: a[0] - b[0]))
 print(list(numbers))

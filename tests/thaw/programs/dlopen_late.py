@@ -6,7 +6,19 @@ import sys
 
 
 def main():
-    late = ["_bisect", "_csv", "_elementtree", "_lsprof", "_sqlite3", "_zoneinfo", "array", "mmap", "pyexpat", "readline", "zlib"]
+    late = [
+        "_bisect",
+        "_csv",
+        "_elementtree",
+        "_lsprof",
+        "_sqlite3",
+        "_zoneinfo",
+        "array",
+        "mmap",
+        "pyexpat",
+        "readline",
+        "zlib",
+    ]
     early = [name for name in late if name in sys.modules and name not in sys.builtin_module_names]
     print("loaded before main began", early)
     assert len(early) < 4

@@ -1,4 +1,4 @@
-"""Objects with `__del__` that are alive at exit: globals, cycles, attributes of imported modules."""
+"""Objects with `__del__` alive at exit: globals, cycles, attributes of imported modules."""
 
 import json
 

@@ -1,4 +1,6 @@
-"""What runs at exit, and in which order: threads, atexit, finalizers, and data that nobody flushed."""
+"""What runs at exit, and in which order: threads, atexit, finalizers, and data that nobody
+flushed.
+"""
 
 import atexit
 import json

@@ -3,9 +3,19 @@
 import locale
 import sys
 
-print(locale.setlocale(locale.LC_CTYPE), locale.setlocale(locale.LC_NUMERIC), locale.setlocale(locale.LC_ALL))
+print(
+    locale.setlocale(locale.LC_CTYPE),
+    locale.setlocale(locale.LC_NUMERIC),
+    locale.setlocale(locale.LC_ALL),
+)
 print(locale.getlocale(), locale.getpreferredencoding(), locale.getpreferredencoding(False))
-print(sys.getfilesystemencoding(), sys.stdin.encoding, sys.stdout.encoding, sys.stdout.errors, sys.stderr.errors)
+print(
+    sys.getfilesystemencoding(),
+    sys.stdin.encoding,
+    sys.stdout.encoding,
+    sys.stdout.errors,
+    sys.stderr.errors,
+)
 print(sys.flags.utf8_mode, locale.localeconv())
 for name in ("", "C", "C.utf8", "de_CH.UTF-8"):
     try:

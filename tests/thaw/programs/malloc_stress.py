@@ -1,4 +1,6 @@
-"""malloc, realloc and free on the heap and in mappings, from several threads; the contents stay right."""
+"""malloc, realloc and free on the heap and in mappings, from several threads; the contents stay
+right.
+"""
 
 import ctypes
 import random

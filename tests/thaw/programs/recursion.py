@@ -1,4 +1,6 @@
-"""The same depth of recursion, in Python and in C, and a stack that grows as far as its limit allows."""
+"""The same depth of recursion, in Python and in C, and a stack that grows as far as its limit
+allows.
+"""
 
 import ctypes
 import json
@@ -43,7 +45,7 @@ class Endless:
 
 
 try:
-    Endless().missing
+    print(Endless().missing)
 except RecursionError as error:
     print(error)
 

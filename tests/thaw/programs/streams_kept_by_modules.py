@@ -11,5 +11,9 @@ buffer.write(b"bytes\n")
 buffer.flush()
 logging.lastResort.setLevel(logging.DEBUG)
 logging.getLogger("x").warning("last resort")
-print(logging.lastResort.stream is sys.stderr, out.seekable(), buffer.raw.tell() if out.seekable() else None)
+print(
+    logging.lastResort.stream is sys.stderr,
+    out.seekable(),
+    buffer.raw.tell() if out.seekable() else None,
+)
 sys.stderr.write("stderr\n")

@@ -1,4 +1,6 @@
-"""Children by subprocess, fork, posix_spawn and system; their environment, descriptors and statuses."""
+"""Children by subprocess, fork, posix_spawn and system; their environment, descriptors and
+statuses.
+"""
 
 import os
 import signal
@@ -7,7 +9,11 @@ import sys
 
 print(subprocess.run(["cat"], input=b"through cat", capture_output=True, check=True).stdout)
 print(subprocess.run("echo $0 $((6 * 7)); exit 5", shell=True, capture_output=True))
-print(subprocess.check_output([sys.executable, "-c", "import sys; print(sys.argv, sys.version_info[:2])", "a"]))
+print(
+    subprocess.check_output(
+        [sys.executable, "-c", "import sys; print(sys.argv, sys.version_info[:2])", "a"]
+    )
+)
 
 os.environ["SET_LATE"] = "yes"
 assert subprocess.check_output(["printenv", "SET_LATE"]) == b"yes\n"
@@ -16,12 +22,16 @@ assert subprocess.run(["printenv", "SET_LATE"], stdout=subprocess.DEVNULL).retur
 
 reader, writer = os.pipe()
 passed_on = [
-    subprocess.run(["test", "-e", f"/proc/self/fd/{end}"], pass_fds=[writer]).returncode == 0 for end in (writer, reader)
+    subprocess.run(["test", "-e", f"/proc/self/fd/{end}"], pass_fds=[writer]).returncode == 0
+    for end in (writer, reader)
 ]
 assert passed_on == [True, False], passed_on
 os.close(reader)
 os.close(writer)
-assert subprocess.run(["ls", "/proc/self/fd"], capture_output=True, close_fds=False).stdout == b"0\n1\n2\n3\n"
+assert (
+    subprocess.run(["ls", "/proc/self/fd"], capture_output=True, close_fds=False).stdout
+    == b"0\n1\n2\n3\n"
+)
 
 killed = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
 killed.send_signal(signal.SIGTERM)
@@ -43,7 +53,9 @@ try:
     os.waitpid(-1, os.WNOHANG)
 except ChildProcessError as error:
     print(error)
-handed_down = subprocess.check_output(["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"], text=True)
+handed_down = subprocess.check_output(
+    ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"], text=True
+)
 print(handed_down)
 names = {line.split("=")[0] for line in subprocess.check_output(["env"], text=True).splitlines()}
 own = {name for name in names if name.startswith("GLOWPLUG_")} - set(os.environ)

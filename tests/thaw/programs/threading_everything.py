@@ -1,13 +1,15 @@
 """Threads, locks, timers, thread-local data and the identity of the main thread."""
 
+import _thread
 import queue
 import threading
-import _thread
 import time
 
 main = threading.main_thread()
 assert main is threading.current_thread()
-assert main.ident == threading.get_ident() == _thread.get_ident(), "the main thread has another identity"
+assert main.ident == threading.get_ident() == _thread.get_ident(), (
+    "the main thread has another identity"
+)
 assert main.native_id == threading.get_native_id(), "the native id is that of the frozen process"
 assert threading.active_count() == 1
 assert [t.name for t in threading.enumerate()] == ["MainThread"]

@@ -10,7 +10,9 @@ print(time.tzname, time.timezone, time.altzone, time.daylight)
 print(time.localtime(MOMENT), time.strftime("%c %Z", time.localtime(MOMENT)))
 print(datetime.datetime.fromtimestamp(MOMENT).astimezone().isoformat())
 try:
-    print(datetime.datetime.fromtimestamp(MOMENT, zoneinfo.ZoneInfo("America/New_York")).isoformat())
+    print(
+        datetime.datetime.fromtimestamp(MOMENT, zoneinfo.ZoneInfo("America/New_York")).isoformat()
+    )
 except zoneinfo.ZoneInfoNotFoundError as error:
     print(error)
 print(zoneinfo.TZPATH)

@@ -25,7 +25,8 @@ try:
         sys.stdin.read()
     elif how == "compute":
         ready()
-        while True: pass  # noqa: E701 - one line, so that every traceback names it
+        # One line, so that every traceback names it.
+        while True: pass  # noqa: E701 # fmt: skip
     elif how == "thread":
         thread = threading.Thread(target=threading.Event().wait, daemon=True)
         thread.start()

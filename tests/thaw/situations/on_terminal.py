@@ -7,8 +7,15 @@ import shutil
 import signal
 import sys
 
-print("terminal", [os.isatty(n) for n in range(3)], sys.stdin.isatty(), os.ttyname(0) == os.ttyname(1))
-print(sys.stdout.line_buffering, sys.stdout.encoding, shutil.get_terminal_size(), os.getpgid(0) == os.tcgetpgrp(0))
+print(
+    "terminal", [os.isatty(n) for n in range(3)], sys.stdin.isatty(), os.ttyname(0) == os.ttyname(1)
+)
+print(
+    sys.stdout.line_buffering,
+    sys.stdout.encoding,
+    shutil.get_terminal_size(),
+    os.getpgid(0) == os.tcgetpgrp(0),
+)
 name = input("name? ")
 print("hello", json.dumps(name))
 if hasattr(signal, "SIGWINCH"):

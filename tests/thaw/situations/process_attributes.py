@@ -12,10 +12,47 @@ import threading
 assert os.getpid() == threading.get_native_id()
 with open("/proc/self/status") as status:
     fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
-for name in ("Name", "Umask", "State", "Uid", "Gid", "Groups", "Threads", "SigBlk", "SigIgn", "SigCgt", "ShdPnd", "SigPnd", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Cpus_allowed", "TracerPid", "CoreDumping", "THP_enabled"):
+for name in (
+    "Name",
+    "Umask",
+    "State",
+    "Uid",
+    "Gid",
+    "Groups",
+    "Threads",
+    "SigBlk",
+    "SigIgn",
+    "SigCgt",
+    "ShdPnd",
+    "SigPnd",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Cpus_allowed",
+    "TracerPid",
+    "CoreDumping",
+    "THP_enabled",
+):
     print(name, fields.get(name))
-assert int(fields["PPid"]) == os.getppid() and int(fields["Pid"]) == int(fields["Tgid"]) == os.getpid()
-for name in ("cmdline", "comm", "oom_score_adj", "personality", "timerslack_ns", "cgroup", "loginuid", "limits", "coredump_filter", "autogroup"):
+assert (
+    int(fields["PPid"]) == os.getppid() and int(fields["Pid"]) == int(fields["Tgid"]) == os.getpid()
+)
+for name in (
+    "cmdline",
+    "comm",
+    "oom_score_adj",
+    "personality",
+    "timerslack_ns",
+    "cgroup",
+    "loginuid",
+    "limits",
+    "coredump_filter",
+    "autogroup",
+):
     try:
         with open(f"/proc/self/{name}", "rb") as file:
             print(name, file.read())
@@ -35,20 +72,45 @@ for entry in sorted(map(int, os.listdir("/proc/self/fd"))):
         continue  # the listing itself
     descriptors[entry] = stat.filemode(info.st_mode)[0], os.get_inheritable(entry)
 print("descriptors", descriptors)
-print("session", os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid(), os.getsid(0) == os.getsid(os.getppid()))
-print("umask", oct(os.umask(0)), os.getpriority(os.PRIO_PROCESS, 0), sorted(os.sched_getaffinity(0)), os.sched_getscheduler(0))
+print(
+    "session",
+    os.getsid(0) == os.getpid(),
+    os.getpgid(0) == os.getpid(),
+    os.getsid(0) == os.getsid(os.getppid()),
+)
+print(
+    "umask",
+    oct(os.umask(0)),
+    os.getpriority(os.PRIO_PROCESS, 0),
+    sorted(os.sched_getaffinity(0)),
+    os.sched_getscheduler(0),
+)
 for name in dir(resource):
     if name.startswith("RLIMIT_"):
         print(name, resource.getrlimit(getattr(resource, name)))
 libc = ctypes.CDLL(None)
-for name, option in (("dumpable", 3), ("keepcaps", 7), ("timing", 13), ("securebits", 27), ("subreaper", 37), ("thp", 42)):
+for name, option in (
+    ("dumpable", 3),
+    ("keepcaps", 7),
+    ("timing", 13),
+    ("securebits", 27),
+    ("subreaper", 37),
+    ("thp", 42),
+):
     value = ctypes.c_int()
-    print(name, libc.prctl(option, ctypes.byref(value) if option == 37 else 0, 0, 0, 0), value.value)
+    print(
+        name, libc.prctl(option, ctypes.byref(value) if option == 37 else 0, 0, 0, 0), value.value
+    )
 death = ctypes.c_int()
 libc.prctl(2, ctypes.byref(death))
 print("parent death signal", death.value)
 name = ctypes.create_string_buffer(16)
 libc.prctl(16, name)
 print("thread name", name.value)
-print("real time", resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, signal.getitimer(signal.ITIMER_REAL), signal.alarm(0))
+print(
+    "real time",
+    resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime,
+    signal.getitimer(signal.ITIMER_REAL),
+    signal.alarm(0),
+)
 print(json.dumps(sys.argv[1:]))

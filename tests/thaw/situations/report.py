@@ -10,7 +10,13 @@ print("path", sys.path)
 print("flags", sys.flags)
 print("options", sys.warnoptions, sys._xoptions, sys.executable, sys.dont_write_bytecode)
 print("safe", getattr(sys.flags, "safe_path", None), "debug", __debug__, "doc", __doc__)
-print("encoding", sys.getfilesystemencoding(), sys.stdout.encoding, sys.stdout.write_through, sys.stdout.line_buffering)
+print(
+    "encoding",
+    sys.getfilesystemencoding(),
+    sys.stdout.encoding,
+    sys.stdout.write_through,
+    sys.stdout.line_buffering,
+)
 main = sys.modules["__main__"]
 for name in ("__name__", "__file__", "__package__", "__spec__", "__cached__", "__builtins__"):
     value = vars(main).get(name, "missing")
