@@ -11,7 +11,7 @@ pub struct Machine {
     pub cpu: String,
     /// CPUs that this process may use.
     pub cpus: usize,
-    /// Kernel release.
+    /// Kernel version, without what its builder appended.
     pub kernel: String,
     /// Name of the distribution.
     pub system: String,
@@ -27,7 +27,7 @@ pub fn describe() -> Machine {
         cpu: value("/proc/cpuinfo", "model name", ':'),
         cpus: thread::available_parallelism().map_or(0, usize::from),
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
-            .map_or_else(|_| "unknown".into(), |text| text.trim().into()),
+            .map_or_else(|_| "unknown".into(), |text| version(&text).into()),
         system: value("/etc/os-release", "PRETTY_NAME", '='),
         architecture: env::consts::ARCH.into(),
         memory_mib: value("/proc/meminfo", "MemTotal", ':')
@@ -35,6 +35,10 @@ pub fn describe() -> Machine {
             .parse::<u64>()
             .map_or(0, |kib| kib / 1024),
     }
+}
+
+fn version(release: &str) -> &str {
+    release.trim().split('-').next().unwrap_or_default()
 }
 
 fn value(path: &str, key: &str, separator: char) -> String {

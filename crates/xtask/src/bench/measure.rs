@@ -96,8 +96,8 @@ impl Bench<'_> {
         let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
         ensure!(status.success(), "`{}` failed while it was measured ({status})", argv.join(" "));
         Ok(Sample::Time {
-            wall_ms: wall.as_secs_f64() * 1000.0,
-            cpu_ms: cpu_ms(&after) - cpu_ms(&before),
+            wall_ms: to_microseconds(wall.as_secs_f64() * 1000.0),
+            cpu_ms: to_microseconds(cpu_ms(&after) - cpu_ms(&before)),
         })
     }
 
@@ -166,6 +166,11 @@ pub fn environment(case: &Case) -> BTreeMap<String, String> {
         INHERITED.iter().filter_map(|name| Some(((*name).into(), env::var(name).ok()?)));
     let own = case.env.iter().map(|(name, value)| (name.clone(), value.clone()));
     inherited.chain(own).collect()
+}
+
+/// Neither clock is better than that, and the files of results stay readable.
+fn to_microseconds(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
 }
 
 fn cpu_ms(usage: &Usage) -> f64 {
