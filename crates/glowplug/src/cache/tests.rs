@@ -126,7 +126,7 @@ fn what_may_not_be_trusted_is_named() {
     assert_eq!(problem(), Unusable::NotAFile);
     fs::remove_dir(&path).expect("rmdir");
 
-    let mut put = |bytes: &[u8]| {
+    let put = |bytes: &[u8]| {
         fs::write(&path, bytes).expect("write");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("chmod");
         problem()
