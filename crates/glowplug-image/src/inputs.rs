@@ -73,7 +73,7 @@ pub const FILE_NOFOLLOW: u32 = 2;
 pub struct File {
     /// Its stamp.
     pub stamp: Stamp,
-    /// Offset in the strings of its name in the directory.
+    /// Offset in the strings of its name, or of a path relative to the directory.
     pub name: u32,
     /// `FILE_*`.
     pub kind: u32,

@@ -59,7 +59,11 @@ pub fn build(observed: &Observed, freeze_started: SystemTime) -> Result<Tables, 
 
 /// All paths that matter, from all sources.
 fn gather(observed: &Observed) -> Result<BTreeMap<PathBuf, Seen>, InputError> {
-    let mut all = Record { paths: observed.record.paths.clone(), ..Record::default() };
+    let own = |path: &Path| observed.own.iter().any(|own| path.starts_with(own));
+    let mut all = Record::default();
+    all.paths.extend(
+        observed.record.paths.iter().filter(|(p, _)| !own(p)).map(|(p, seen)| (p.clone(), *seen)),
+    );
     for path in &observed.mapped {
         if let Some(path) = mapped_file(path)? {
             all.note(path, Op::Read);
@@ -124,9 +128,6 @@ impl<'a> Builder<'a> {
         seen: Seen,
         all: &BTreeMap<PathBuf, Seen>,
     ) -> Result<(), InputError> {
-        if self.observed.own.iter().any(|own| path.starts_with(own)) {
-            return Ok(());
-        }
         if let Some(pseudo) = pseudo::classify(path, self.observed.record.pid) {
             return self.pseudo(path, seen, pseudo);
         }

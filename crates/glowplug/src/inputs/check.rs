@@ -167,7 +167,7 @@ impl<'a> Inputs<'a> {
         let fd = openat(base, name, flags, Mode::empty())
             .map_err(|errno| missing(to_path(path), errno))?;
         if dir.kind != DIRECTORY_GROUPS {
-            let status = stamp::status_at(&fd, c"", AtFlags::EMPTY_PATH);
+            let status = stamp::status_of(&fd);
             self.check_listing(dir, path, status, fd.as_fd(), c".")?;
         }
         for file in entries(self.files, dir.files, dir.file_count)? {

@@ -125,23 +125,18 @@ impl Record {
     }
 
     fn take(&mut self, op: u8, name: &[u8]) {
-        let noted = match op {
-            b'E' => self.variables.insert(OsString::from_vec(name.to_vec())),
-            b'X' => self.started.insert(OsString::from_vec(name.to_vec())),
-            b'C' => self.sockets.insert(OsString::from_vec(name.to_vec())),
+        let text = || OsString::from_vec(name.to_vec());
+        match op {
+            b'E' => _ = self.variables.insert(text()),
+            b'X' => _ = self.started.insert(text()),
+            b'C' => _ = self.sockets.insert(text()),
             _ => match Op::of(op) {
                 Some(op) if name.first() == Some(&b'/') => {
                     self.note(tidy(OsStr::from_bytes(name)), op);
-                    return;
                 }
-                _ => {
-                    self.damaged += 1;
-                    return;
-                }
+                _ => self.damaged += 1,
             },
-        };
-        // A name that was noted before is no news.
-        let _ = noted;
+        }
     }
 
     /// Adds one observation of an absolute path.
@@ -173,6 +168,6 @@ pub struct Observed {
     pub program: Option<(PathBuf, u64)>,
     /// Files that count though nobody saw them being read: the interpreter, pyvenv.cfg, Glowplug's own parts.
     pub extra_files: Vec<PathBuf>,
-    /// Files and folders of Glowplug's own that the freezer used and that are no inputs.
+    /// Files and folders of Glowplug's own: that the record mentions them says nothing. As `extra_files` they still count.
     pub own: Vec<PathBuf>,
 }

@@ -1,18 +1,11 @@
 //! Asking the system for stamps.
 
 use glowplug_image::inputs::Stamp;
-use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxFlags, StatxTimestamp, statx};
+use rustix::fs::{AtFlags, FileType, Stat, fstat, lstat, major, minor, stat, statat};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::path::Path;
-
-/// What a stamp is made of.
-const MASK: StatxFlags = StatxFlags::TYPE
-    .union(StatxFlags::SIZE)
-    .union(StatxFlags::MTIME)
-    .union(StatxFlags::CTIME)
-    .union(StatxFlags::INO);
 
 /// What is at a path at one time.
 #[derive(Clone, Copy, Debug)]
@@ -36,38 +29,43 @@ pub(super) fn is_absent(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NOTDIR)
 }
 
-/// The status of `name` in an open directory; `flags` as for `statx`. Does not allocate.
+/// The status of `name` in an open directory; `flags` as for `fstatat`. Does not allocate.
 ///
-/// Nothing is asked of `AT_STATX_DONT_SYNC`: on local file systems it saves nothing, on network file systems it would hide
-/// changes that plain Python sees.
+/// The old call rather than `statx`: it is a little faster, and `AT_STATX_DONT_SYNC` is of no use, as it saves nothing on local
+/// file systems, and on network file systems hides changes that plain Python sees.
 pub(super) fn status_at(dir: impl AsFd, name: &CStr, flags: AtFlags) -> Result<Status, Errno> {
-    statx(dir, name, flags, MASK).map(|found| status(&found))
+    statat(dir, name, flags).map(|found| status(&found))
+}
+
+/// The status of an open file or directory.
+pub(super) fn status_of(file: impl AsFd) -> Result<Status, Errno> {
+    fstat(file).map(|found| status(&found))
 }
 
 /// The status of what `path` leads to.
 pub(super) fn follow(path: &Path) -> Result<Status, Errno> {
-    statx(CWD, path, AtFlags::empty(), MASK).map(|found| status(&found))
+    stat(path).map(|found| status(&found))
 }
 
 /// The status of `path` itself, be it a symbolic link.
 pub(super) fn nofollow(path: &Path) -> Result<Status, Errno> {
-    statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, MASK).map(|found| status(&found))
+    lstat(path).map(|found| status(&found))
 }
 
-fn status(found: &Statx) -> Status {
-    let kind = FileType::from_raw_mode(found.stx_mode.into());
+fn status(found: &Stat) -> Status {
+    let kind = FileType::from_raw_mode(found.st_mode);
     let stamp = Stamp {
         // The size of a directory depends on its history on some file systems.
-        size: if kind == FileType::Directory { 0 } else { found.stx_size },
-        mtime_ns: nanoseconds(found.stx_mtime),
-        ctime_ns: nanoseconds(found.stx_ctime),
-        inode: found.stx_ino,
-        device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+        size: if kind == FileType::Directory { 0 } else { found.st_size.cast_unsigned() },
+        mtime_ns: nanoseconds(found.st_mtime, found.st_mtime_nsec),
+        ctime_ns: nanoseconds(found.st_ctime, found.st_ctime_nsec),
+        inode: found.st_ino,
+        device: u64::from(major(found.st_dev)) << 32 | u64::from(minor(found.st_dev)),
     };
     Status { stamp, kind }
 }
 
 /// Times before 1970 wrap around: they identify as well as others.
-fn nanoseconds(time: StatxTimestamp) -> u64 {
-    time.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(i64::from(time.tv_nsec)).cast_unsigned()
+fn nanoseconds(seconds: i64, nanoseconds: u64) -> u64 {
+    seconds.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
 }

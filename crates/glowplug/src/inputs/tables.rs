@@ -6,7 +6,8 @@ use glowplug_image::inputs::{
 };
 use glowplug_image::{HEAD_LEN, Head, MAGIC, PAGE, Section};
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -105,9 +106,16 @@ pub(super) struct Group {
 
 impl Group {
     fn has_entries(&self) -> bool {
-        !self.files.is_empty() || !self.absences.is_empty()
+        self.entries() > 0
+    }
+
+    fn entries(&self) -> usize {
+        self.files.len() + self.absences.len()
     }
 }
+
+/// From so many entries on it costs less to open a directory than to walk to each entry from the one above.
+const WORTH_OPENING: usize = 8;
 
 /// A file that counts by its contents, before it is laid out.
 #[derive(Debug)]
@@ -124,6 +132,7 @@ pub(super) fn lay_out(
     contents: &[Contents],
     notes: BTreeSet<Note>,
 ) -> Result<Tables, InputError> {
+    dissolve_small_groups(&mut groups);
     drop_implied_directories(&mut groups);
     let mut tables = Tables { notes: notes.into_iter().collect(), ..Tables::default() };
     // Directories with entries on the way from the root to the present one; the tree is walked in order.
@@ -146,13 +155,33 @@ pub(super) fn lay_out(
     Ok(tables)
 }
 
+/// Moves the entries of directories that have few to the nearest known directory above, as paths relative to that.
+fn dissolve_small_groups(groups: &mut BTreeMap<PathBuf, Group>) {
+    let paths: Vec<PathBuf> = groups.keys().cloned().collect();
+    // Deepest first, so that what is moved is counted where it arrives.
+    for path in paths.iter().rev() {
+        let small = groups.get(path).is_some_and(|group| group.entries() < WORTH_OPENING);
+        let above = path.ancestors().skip(1).find(|above| groups.contains_key(*above));
+        let Some(above) = above.filter(|above| small && *above != Path::new("/")) else { continue };
+        let Ok(way) = path.strip_prefix(above) else { continue };
+        let Some(group) = groups.get_mut(path) else { continue };
+        let (files, absences) =
+            (std::mem::take(&mut group.files), std::mem::take(&mut group.absences));
+        let longer = |name: Vec<u8>| way.join(OsStr::from_bytes(&name)).into_os_string().into_vec();
+        if let Some(above) = groups.get_mut(above) {
+            above.files.extend(files.into_iter().map(|((n, kind), s)| ((longer(n), kind), s)));
+            above.absences.extend(absences.into_iter().map(longer));
+        }
+    }
+    groups.retain(|_, group| group.has_entries() || group.kind != 0);
+}
+
 /// A directory that is opened for its entries need not be asked for in its parent as well.
 fn drop_implied_directories(groups: &mut BTreeMap<PathBuf, Group>) {
     let known: BTreeSet<PathBuf> = groups.keys().cloned().collect();
     for (path, group) in groups.iter_mut() {
         group.files.retain(|(name, kind), _| {
-            *kind != FILE_IS_DIRECTORY
-                || !known.contains(&path.join(std::ffi::OsStr::from_bytes(name)))
+            *kind != FILE_IS_DIRECTORY || !known.contains(&path.join(OsStr::from_bytes(name)))
         });
     }
     groups.retain(|_, group| group.has_entries() || group.kind != 0);

@@ -215,14 +215,14 @@ fn is_plain_target(target: &Expr) -> bool {
 }
 
 fn function_effect(function: &StmtFunctionDef) -> Option<&'static str> {
+    let returns = function.returns.as_deref();
     if !function.decorator_list.is_empty() {
         Some("a decorator")
-    } else if !has_quiet_parameters(&function.parameters) {
-        Some("a function whose defaults or annotations are computed")
-    } else if !function.returns.as_deref().is_none_or(is_quiet_annotation) {
-        Some("a function whose defaults or annotations are computed")
-    } else {
+    } else if has_quiet_parameters(&function.parameters) && returns.is_none_or(is_quiet_annotation)
+    {
         None
+    } else {
+        Some("a function whose defaults or annotations are computed")
     }
 }
 
