@@ -4,17 +4,10 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::time::Duration;
 
 /// Says that the program goes on plainly, and why.
 pub fn plain(reason: impl Display) {
     line(format_args!("glowplug: plain: {reason}"));
-}
-
-/// Says that the program was thawed, how many modules it has loaded already, and how long it took.
-pub fn thawed(modules: usize, took: Duration) {
-    let milliseconds = took.as_secs_f64() * 1e3;
-    line(format_args!("glowplug: thawed {modules} modules in {milliseconds:.1} ms"));
 }
 
 /// Reports an error.

@@ -83,11 +83,13 @@ impl Settings {
         Ok(Settings::merge(options, variables, file, usual_cache))
     }
 
-    /// The settings where nothing but the command line and valid defaults count, for a start whose files or variables are
-    /// wrong.
+    /// The settings of the command line alone, for a start whose file or variables are wrong. The interpreter is the one that
+    /// `GLOWPLUG_PYTHON` names all the same: another one may not run the program.
     pub fn without_sources(options: &RunOptions<'_>, environment: &Environment) -> Settings {
+        let python = environment.non_empty("GLOWPLUG_PYTHON").map(PathBuf::from);
+        let variables = Layer { python, ..Layer::default() };
         let usual_cache = default_cache_dir(environment);
-        Settings::merge(options, Layer::default(), Layer::default(), usual_cache)
+        Settings::merge(options, variables, Layer::default(), usual_cache)
     }
 
     fn merge(

@@ -18,10 +18,9 @@ pub fn interpreters() -> Vec<PathBuf> {
     }
     let mut found: Vec<(String, PathBuf)> = Vec::new();
     for candidate in candidates.iter().filter(|candidate| is_elf(candidate)) {
-        if let Some(version) = version(candidate) {
-            if !found.iter().any(|(known, _)| *known == version) {
-                found.push((version, candidate.clone()));
-            }
+        let Some(version) = version(candidate) else { continue };
+        if !found.iter().any(|(known, _)| *known == version) {
+            found.push((version, candidate.clone()));
         }
     }
     assert!(!found.is_empty(), "these tests need a CPython 3.10 to 3.13");
