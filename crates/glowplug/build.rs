@@ -54,7 +54,8 @@ fn inputs(root: &Path) -> Vec<PathBuf> {
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {
     if path.is_dir() {
-        let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let entries =
+            fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for entry in entries {
             collect(&entry.expect("a folder of the sources can be listed").path(), files);
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from harness.clock import settle, write
 from harness.running import Conditions
+from harness.starting import require_same
 
 REPORT = Path(__file__).parent / "situations" / "report.py"
 CODE = REPORT.read_text()
@@ -75,11 +76,7 @@ def test_other_targets(starter, options, kind):
         # the same.
         plain = starter.plain(*options, *target, "argument", conditions=how)
         started = starter.start(*options, *target, "argument", conditions=how)
-        assert (plain.status, plain.stdout, plain.stderr) == (
-            started.status,
-            started.stdout,
-            started.stderr,
-        )
+        require_same(plain, started)
         return
     starter.both(
         *options, *target, "argument", conditions=how, freeze_conditions=Conditions(cwd=folder)
@@ -108,7 +105,7 @@ CLUSTERS = [
     ("-c",),
     ("-m",),
     ("-W",),
-    ("-X", "importtime=0", "-c", "pass"),
+    ("-X", "showrefcount", "-c", "pass"),
     ("/does/not/exist.py",),
     ("/",),
 ]
@@ -125,9 +122,7 @@ def test_command_line_is_understood_as_python_does(starter, words):
     for _ in range(2):
         outcome = starter.start(*words)
         starter.wait_until_idle()
-        assert outcome.status == plain.status
-        assert outcome.stdout == plain.stdout
-        assert outcome.stderr == plain.stderr
+        require_same(plain, outcome)
 
 
 def test_relative_script_from_another_folder(starter):
@@ -160,11 +155,7 @@ def test_folder_and_archive(starter):
             for _ in range(2):
                 outcome = starter.start(target, "a")
                 starter.wait_until_idle()
-                assert (outcome.status, outcome.stdout, outcome.stderr) == (
-                    0,
-                    plain.stdout,
-                    plain.stderr,
-                )
+                require_same(plain, outcome)
 
 
 def test_script_on_a_descriptor(starter):

@@ -15,7 +15,7 @@ impl Object {
     /// # Safety
     /// `pointer` is NULL or a strong reference that the caller gives away. GIL.
     pub unsafe fn owned(pointer: *mut ffi::PyObject) -> Option<Object> {
-        (!pointer.is_null()).then_some(Object(pointer))
+        (!pointer.is_null()).then(|| Object(pointer))
     }
 
     /// Copies a borrowed reference; `None` for NULL.

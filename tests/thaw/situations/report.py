@@ -20,7 +20,10 @@ print(
 main = sys.modules["__main__"]
 for name in ("__name__", "__file__", "__package__", "__spec__", "__cached__", "__builtins__"):
     value = vars(main).get(name, "missing")
-    print(name, value if name != "__builtins__" else type(value))
+    print(name, type(value) if name in ("__builtins__", "__spec__") else value)
+if main.__spec__:
+    spec = main.__spec__
+    print(spec.name, spec.origin, spec.parent, spec.cached, type(spec.loader))
 print(type(vars(main).get("__loader__")), getattr(vars(main).get("__loader__"), "path", None))
 print(sys._getframe().f_back and sys._getframe().f_back.f_code.co_filename)
 with open("/proc/self/cmdline", "rb") as cmdline, open("/proc/self/comm") as comm:

@@ -64,11 +64,11 @@ def _streams(os):
     """Initialises the same stream objects anew, since modules keep references to them and to their buffers."""
     import _io
 
-    unbuffered = sys.flags.unbuffered
     for fd, (name, mode) in enumerate(_STREAMS):
         text = getattr(sys, "__%s__" % name)
         if text is None:
             continue
+        unbuffered = text.write_through
         try:
             raw = _io.FileIO(fd, mode, closefd=False)
         except OSError:
@@ -90,7 +90,7 @@ def _streams(os):
             errors=errors,
             newline="\n",
             line_buffering=not unbuffered and (interactive or fd == 2),
-            write_through=bool(unbuffered),
+            write_through=unbuffered,
         )
         text.mode = mode
 

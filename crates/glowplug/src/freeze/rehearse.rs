@@ -37,7 +37,7 @@ pub fn rehearse(
     hot.map_err(|what| {
         let mut said = String::new();
         let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
-        format!("{what}: {}", said.trim().lines().last().unwrap_or("without a word"))
+        format!("{what}: {}", said.trim())
     })
 }
 

@@ -49,6 +49,7 @@ impl Subject {
         let record = memory_file("glowplug-record", RECORD_LEN)?;
         let output = File::from(memory_file("glowplug-output", 0)?);
         // Nothing else in this process starts programs, so that nobody else inherits the two.
+        glowplug_linux::descriptors::hand_on_none();
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty())?;
         rustix::io::fcntl_setfd(&record, FdFlags::empty())?;
         let mut command = Command::new(&recipe.interpreter);
