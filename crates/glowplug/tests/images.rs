@@ -177,8 +177,8 @@ fn an_image_is_explained() {
         "python      /p/python3 (3.11.7)",
         "2 loaded",
         "image      rw-      1      8.0 KiB",
-        "4.0 KiB in 1 ranges, 50.0 % of the contents",
-        "1 files",
+        "4.0 KiB in 1 range, 50.0 % of the contents",
+        "1 file, 1 variable",
         "variable   DEBUG",
         &input,
     ] {

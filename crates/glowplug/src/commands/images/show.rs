@@ -101,9 +101,9 @@ fn describe_memory(text: &mut Text, anatomy: &Anatomy) {
     text.field(
         "hot",
         format_args!(
-            "{} in {} ranges, {}.{} % of the contents",
+            "{} in {}, {}.{} % of the contents",
             ByteSize(hot.bytes),
-            hot.ranges,
+            counted(hot.ranges, "range", "ranges"),
             hot.per_mille / 10,
             hot.per_mille % 10
         ),
@@ -113,18 +113,18 @@ fn describe_memory(text: &mut Text, anatomy: &Anatomy) {
 fn describe_inputs(text: &mut Text, anatomy: &Anatomy) {
     let counts = anatomy.inputs;
     let parts = [
-        (counts.files, "files"),
-        (counts.links, "links"),
-        (counts.listed_directories, "listed directories"),
-        (counts.directories, "other directories"),
-        (counts.absences, "absent paths"),
-        (counts.contents, "files by their contents"),
-        (counts.variables, "variables"),
+        (counts.files, "file", "files"),
+        (counts.links, "link", "links"),
+        (counts.listed_directories, "listed directory", "listed directories"),
+        (counts.directories, "other directory", "other directories"),
+        (counts.absences, "absent path", "absent paths"),
+        (counts.contents, "file by its contents", "files by their contents"),
+        (counts.variables, "variable", "variables"),
     ];
     let parts: Vec<_> = parts
         .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| format!("{count} {noun}"))
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| counted(*count, one, many))
         .collect();
     text.field("inputs", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") });
 }
@@ -132,17 +132,17 @@ fn describe_inputs(text: &mut Text, anatomy: &Anatomy) {
 fn describe_needs(text: &mut Text, anatomy: &Anatomy) {
     let needs = &anatomy.needs;
     text.field("cpu", needs.cpu.join(" "));
-    let mut kernel = vec![format!("vdso with {}", needs.vdso.join(", "))];
+    let mut kernel = vec![format!("vdso with {}", vdso_names(&needs.vdso).join(", "))];
     if needs.rseq_bytes > 0 {
         kernel.push(format!("restartable sequences of {} bytes", needs.rseq_bytes));
     }
-    for (count, noun) in [
-        (needs.droppable, "droppable mappings"),
-        (needs.wiped, "mappings wiped on fork"),
-        (needs.guards, "guard regions"),
+    for (count, one, many) in [
+        (needs.droppable, "droppable mapping", "droppable mappings"),
+        (needs.wiped, "mapping wiped on fork", "mappings wiped on fork"),
+        (needs.guards, "guard region", "guard regions"),
     ] {
         if count > 0 {
-            kernel.push(format!("{count} {noun}"));
+            kernel.push(counted(count, one, many));
         }
     }
     text.field("kernel", kernel.join("; "));
@@ -151,6 +151,19 @@ fn describe_needs(text: &mut Text, anatomy: &Anatomy) {
         |limit| format!("limited to {}", ByteSize(limit)),
     );
     text.field("stack", limit);
+}
+
+/// Each function once: the vdso exports it under its name and under that with a prefix.
+fn vdso_names(symbols: &[String]) -> Vec<&str> {
+    let mut names: Vec<_> =
+        symbols.iter().map(|name| name.strip_prefix("__vdso_").unwrap_or(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 struct Text(String);
