@@ -36,21 +36,41 @@ const LONGEST_FACT: u64 = 64 * 1024;
 /// that a further change would not show in its stamp, is an [`InputError`]: the image would vouch for something that its process
 /// has not seen.
 pub fn build(observed: &Observed, freeze_started: SystemTime) -> Result<Tables, InputError> {
-    let record = &observed.record;
-    if record.overflow {
+    if observed.record.overflow {
         return Err(InputError::Overflow);
     }
-    if record.damaged > 0 {
+    if observed.record.damaged > 0 {
         return Err(InputError::Damaged);
     }
+    collect(observed, freeze_started, Err)
+}
+
+/// Makes the input tables of a refusal: how long a program need not be tried again.
+///
+/// Where [`build`] fails for a reason that lasts ([`InputError::is_passing`] is false), this leaves out the paths at fault and keeps
+/// the rest: as soon as a source changes, the reason may be gone.
+pub fn build_refusal(
+    observed: &Observed,
+    freeze_started: SystemTime,
+) -> Result<Tables, InputError> {
+    let lasting = |error: InputError| if error.is_passing() { Err(error) } else { Ok(()) };
+    collect(observed, freeze_started, lasting)
+}
+
+/// Makes tables; `judge` decides on a path at fault whether to go on without it.
+fn collect(
+    observed: &Observed,
+    freeze_started: SystemTime,
+    judge: impl Fn(InputError) -> Result<(), InputError>,
+) -> Result<Tables, InputError> {
     let mut builder = Builder::new(observed, freeze_started);
     let paths = gather(observed)?;
     for (path, seen) in &paths {
-        builder.take(path, *seen, &paths)?;
+        builder.take(path, *seen, &paths).or_else(&judge)?;
     }
     // Only now is it known which directories are listed, and these imply absences.
     for path in std::mem::take(&mut builder.missing) {
-        builder.absent(&path)?;
+        builder.absent(&path).or_else(&judge)?;
     }
     builder.digest_names()?;
     builder.program()?;

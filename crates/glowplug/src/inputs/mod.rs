@@ -15,7 +15,7 @@ mod pseudo;
 mod stamp;
 mod tables;
 
-pub use build::build;
+pub use build::{build, build_refusal};
 pub use check::check;
 pub use observe::{Observed, Op, Record, Seen};
 pub use tables::{Note, Tables};
@@ -63,7 +63,8 @@ pub enum InputError {
 impl InputError {
     /// Whether the next freeze may well succeed without anybody changing anything.
     ///
-    /// `Racy`, `Vanished` and `Appeared` are of the moment; the others call for a refusal.
+    /// `Racy`, `Vanished` and `Appeared` are of the moment; the others call for a refusal, whose inputs are
+    /// made by [`build_refusal`].
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Racy(_) | Self::Vanished(_) | Self::Appeared(_))
     }

@@ -1,5 +1,5 @@
 use super::observe::tidy;
-use super::{Changed, InputError, Note, Observed, Op, Record, Tables, build, check};
+use super::{Changed, InputError, Note, Observed, Op, Record, Tables, build, build_refusal, check};
 use glowplug_image::inputs::{DIRECTORY_FOUND_IN, FILE_IS_DIRECTORY, NO_PARENT};
 use glowplug_image::{Head, Section};
 use std::collections::BTreeSet;
@@ -335,6 +335,16 @@ fn what_the_imports_both_read_and_write_is_refused() {
     assert!(!error.is_passing());
     let consumed = World::new(&[]).saw(Op::Read, &["job"]).saw(Op::Write, &["job"]);
     assert!(matches!(consumed.build(), Err(InputError::ReadAndWritten(_))));
+}
+
+#[test]
+fn a_refusal_keeps_the_inputs_that_are_not_at_fault() {
+    let world = World::new(&["a.py"]).saw(Op::Read, &["a.py", "/dev/nvidia0", "/proc/1/stat"]);
+    assert!(world.build().is_err_and(|error| !error.is_passing()));
+    let later = SystemTime::now() + Duration::from_secs(60);
+    assert_eq!(names(&build_refusal(&world.observed, later).unwrap()), ["a.py"]);
+    let racy = build_refusal(&world.observed, SystemTime::now() - Duration::from_secs(60));
+    assert!(racy.is_err_and(|error| error.is_passing()));
 }
 
 #[test]
