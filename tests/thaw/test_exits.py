@@ -56,7 +56,11 @@ ENDINGS = {
     "return_outside": ("return 3", 1),
     "exit_in_atexit": ("import atexit\natexit.register(sys.exit, 4)", 0),
     "error_in_atexit": ("import atexit\natexit.register(divmod, 1, 0)", 0),
-    "error_in_del": ("class D:\n    def __del__(self): 1 / 0\nd = D()\ndel d", 0),
+    "error_in_del": (
+        "class D:\n    def __del__(self): 1 / 0\n"
+        "sys.unraisablehook = lambda u: print(u.exc_value)\nd = D()\ndel d",
+        0,
+    ),
     "excepthook": ("sys.excepthook = lambda *a: print('hook', a[0].__name__)\n1 / 0", 1),
     "excepthook_fails": ("sys.excepthook = lambda *a: {}['k']\n1 / 0", 1),
     "excepthook_exits": ("sys.excepthook = lambda *a: sys.exit(8)\n1 / 0", 8),

@@ -68,7 +68,7 @@ for name in ("stdin", "stdout", "stderr"):
         stream.writable(),
     )
     print(stream, stream.buffer, stream.buffer.raw, stream.buffer.raw.closefd)
-print([getattr(finder, "__name__", finder) for finder in sys.meta_path])
+print([getattr(finder, "__name__", type(finder)) for finder in sys.meta_path])
 print(sys.path_hooks[0], len(sys.path_hooks))
 print(
     sys.displayhook is sys.__displayhook__,
