@@ -266,6 +266,7 @@ unsafe fn report_exception() -> Outcome {
 
 /// # Safety
 /// GIL; a SystemExit is set.
+#[allow(deprecated)] // The successors of PyErr_Fetch came with 3.12; 3.10 and 3.11 are built from the same lines.
 unsafe fn system_exit() -> c_int {
     // SAFETY: GIL by the caller; the fetched references are owned from there on.
     unsafe {
@@ -297,6 +298,7 @@ unsafe fn system_exit() -> c_int {
 /// An exception set aside while something else runs.
 struct PendingException([*mut ffi::PyObject; 3]);
 
+#[allow(deprecated)] // As in `system_exit`.
 impl PendingException {
     /// # Safety
     /// GIL.

@@ -195,6 +195,14 @@ impl Cache {
         self.path.join(format!("{IMAGES}/{key}.lock"))
     }
 
+    /// Takes the lock of `key`, waiting for its holder.
+    ///
+    /// # Errors
+    /// As [`Cache::lock`].
+    pub fn wait_for_lock(&self, key: &Digest) -> io::Result<Lock> {
+        Lock::wait(&self.lock_path(key))
+    }
+
     /// Takes over the lock of `key` that another process took, handed on by its descriptor and left.
     pub fn adopt_lock(&self, key: &Digest, file: OwnedFd) -> Lock {
         Lock::adopt(file, self.lock_path(key))

@@ -19,6 +19,8 @@ pub enum Obstacle {
     Interactive,
     /// The code is typed in.
     Typed,
+    /// The target is glued to its option (`-mmodule`).
+    Glued,
 }
 
 impl fmt::Display for Obstacle {
@@ -29,13 +31,16 @@ impl fmt::Display for Obstacle {
             Obstacle::Variable(name) => write!(f, "{name} is set, which needs a fresh interpreter"),
             Obstacle::Answer => f.write_str("python only answers or complains, it runs no program"),
             Obstacle::Interactive => f.write_str("no program is named"),
+            Obstacle::Glued => {
+                f.write_str("the target is glued to its option; put a space between")
+            }
             Obstacle::Typed => f.write_str("the program is typed in at a terminal"),
         }
     }
 }
 
-/// Inspect afterwards, verbose, skip the first line, parser debugging.
-const FLAGS: &[u8] = b"ivxd";
+/// Inspect afterwards, verbose, skip the first line, parser debugging, no site (which imports nothing worth freezing).
+const FLAGS: &[u8] = b"ivxdS";
 
 /// `-X` options that a frozen interpreter keeps; they are part of the key.
 const HARMLESS_X: [&[u8]; 6] = [
@@ -75,6 +80,7 @@ impl CommandLine<'_> {
             Target::Answer => return Some(Obstacle::Answer),
             Target::Interactive => return Some(Obstacle::Interactive),
             Target::Stdin if stdin_is_terminal() => return Some(Obstacle::Typed),
+            _ if self.target_offset != 0 => return Some(Obstacle::Glued),
             _ => {}
         }
         self.flag_obstacle().or_else(|| self.variable_obstacle(environment))

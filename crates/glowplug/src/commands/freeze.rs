@@ -157,7 +157,8 @@ fn into_cache(
     let _lock = match &mut handed {
         Some(handed) => handed.lock(&cache, &freezable.key),
         None => {
-            cache.lock(&freezable.key).map_err(|error| Failure::Impossible(error.to_string()))?
+            let lock = cache.wait_for_lock(&freezable.key);
+            Some(lock.map_err(|error| Failure::Impossible(error.to_string()))?)
         }
     };
     let record = record(options.detached, handed.as_mut());

@@ -141,8 +141,9 @@ pub fn freeze(
             continue;
         }
         let observed = observe(recipe, runtime, &report, record, &subject)?;
-        let tables = inputs::build(&observed, started).map_err(|error| passing(&error))?;
-        let reason = report.refusal().or(examine::refusal(&subject, &report).map_err(broken)?);
+        let (tables, unsound) = tables(&observed, started)?;
+        let reason =
+            report.refusal().or(examine::refusal(&subject, &report).map_err(broken)?).or(unsound);
         if let Some(reason) = reason {
             let refusal = Refusal { reason, inputs: tables, names };
             return Err(FreezeError::Refused(Box::new(refusal)));
@@ -161,8 +162,20 @@ pub fn freeze(
     Err(FreezeError::Passing("the imports read other variables each time".to_owned()))
 }
 
-fn passing(error: &InputError) -> FreezeError {
-    FreezeError::Passing(error.to_string())
+/// The inputs, and the reason to refuse where what the imports did is no input that can be checked.
+fn tables(
+    observed: &Observed,
+    started: SystemTime,
+) -> Result<(Tables, Option<String>), FreezeError> {
+    let passing = |error: InputError| FreezeError::Passing(error.to_string());
+    match inputs::build(observed, started) {
+        Ok(tables) => Ok((tables, None)),
+        Err(error) if error.is_passing() => Err(passing(error)),
+        Err(error) => {
+            let tables = inputs::build_refusal(observed, started).map_err(passing)?;
+            Ok((tables, Some(error.to_string())))
+        }
+    }
 }
 
 fn observe(

@@ -47,7 +47,8 @@ impl Needed {
             .iter()
             .map(Vec::as_slice)
             .chain(record.variables.iter().map(|name| name.as_bytes()));
-        for name in asked.filter(|name| !key::is_key_variable(name)) {
+        let foreign = |name: &&[u8]| !key::is_key_variable(name) && !name.starts_with(b"GLOWPLUG_");
+        for name in asked.filter(foreign) {
             let new = self.0.insert(name.to_vec());
             let given = ALWAYS.contains(&name);
             withheld |= new && !given && environment.get(name).is_some();

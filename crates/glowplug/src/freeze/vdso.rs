@@ -9,13 +9,15 @@ pub fn functions(bytes: &[u8]) -> Option<Vec<VdsoSymbol>> {
     let table = usize::try_from(word(bytes, 32, 8)?).ok()?;
     let count = usize::try_from(word(bytes, 56, 2)?).ok()?;
     // p_type PT_DYNAMIC is 2; p_offset stands at 8.
-    let header = (0..count).map(|i| table + i * 56).find(|&at| word(bytes, at, 4) == Some(2))?;
-    let dynamic = usize::try_from(word(bytes, header + 8, 8)?).ok()?;
+    let header = (0..count)
+        .map_while(|i| table.checked_add(i * 56))
+        .find(|&at| word(bytes, at, 4) == Some(2))?;
+    let dynamic = usize::try_from(word(bytes, header.checked_add(8)?, 8)?).ok()?;
     let entry = |tag: u64| {
         (0..64)
             .map(|i| dynamic + i * 16)
             .find(|&at| word(bytes, at, 8) == Some(tag))
-            .and_then(|at| usize::try_from(word(bytes, at + 8, 8)?).ok())
+            .and_then(|at| usize::try_from(word(bytes, at.checked_add(8)?, 8)?).ok())
     };
     let (strings, symbols) = (entry(5)?, entry(6)?);
     let mut found = Vec::new();
@@ -24,7 +26,7 @@ pub fn functions(bytes: &[u8]) -> Option<Vec<VdsoSymbol>> {
         if word(bytes, at + 4, 1)? & 15 != 2 {
             continue;
         }
-        let name_at = strings + usize::try_from(word(bytes, at, 4)?).ok()?;
+        let name_at = strings.checked_add(usize::try_from(word(bytes, at, 4)?).ok()?)?;
         let name = bytes.get(name_at..)?.split(|&b| b == 0).next()?;
         let mut symbol = VdsoSymbol { name: [0; 40], offset: word(bytes, at + 8, 8)? };
         symbol.name.get_mut(..name.len())?.copy_from_slice(name);
