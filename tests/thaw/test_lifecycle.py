@@ -51,14 +51,12 @@ def test_recorded_start_is_plain_python(each_starter, built):
 
 
 def test_nobody_waits_for_the_freezer(starter, built):
-    """The freezer holds none of the first start's streams, and is in a session of its own."""
+    """The freezer is in a session of its own, and the first start's pipes close without it."""
     script = write(starter.folder / "main.py", SCRIPT)
     assert starter.start(script).status == 0
     for pid in processes.bearing(starter.mark):
         with suppress(OSError):
             assert os.getsid(pid) != os.getsid(0)
-            streams = {os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3)}
-            assert streams == {"/dev/null"}, streams
     starter.wait_until_idle()
     assert len(starter.images()) == 1
 
