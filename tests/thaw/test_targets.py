@@ -50,7 +50,10 @@ def supported(starter, options) -> bool:
 def test_script_under_options(each_starter, options):
     if not supported(each_starter, options):
         options = ()
-    each_starter.both(*options, REPORT, "-x", "--", "argument")
+    if "-S" in options:  # needs a fresh interpreter
+        each_starter.both_whichever_way(*options, REPORT, "-x", "--", "argument")
+    else:
+        each_starter.both(*options, REPORT, "-x", "--", "argument")
 
 
 @pytest.mark.parametrize(
@@ -71,12 +74,9 @@ def test_other_targets(starter, options, kind):
     if kind in {"module", "package"} and options and options[0] in {"-I", "-P"}:
         target = ("-m", "json.tool", "--help")  # the project is not on the path there
     how = Conditions(cwd=folder, stdin=stdin)
-    if kind == "stdin" and starter.glowplug:
-        # What comes over a pipe cannot be looked at beforehand: nothing to preload, but it must run
-        # the same.
-        plain = starter.plain(*options, *target, "argument", conditions=how)
-        started = starter.start(*options, *target, "argument", conditions=how)
-        require_same(plain, started)
+    if kind == "stdin" or "-S" in options:
+        # What comes over a pipe cannot be looked at beforehand, and -S needs a fresh interpreter.
+        starter.both_whichever_way(*options, *target, "argument", conditions=how)
         return
     starter.both(
         *options, *target, "argument", conditions=how, freeze_conditions=Conditions(cwd=folder)
