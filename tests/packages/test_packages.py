@@ -124,7 +124,7 @@ TOOLS = {
     "pre_commit_validate": ("pre-commit", ["validate-config", "{folder}/config.yaml"]),
     "pre_commit_invalid": ("pre-commit", ["validate-config", "{folder}/broken.yaml"]),
     "aws_version": ("aws", ["--version"]),
-    "aws_skeleton": ("aws", ["ec2", "run-instances", "--generate-cli-skeleton"]),
+    "aws_skeleton": ("aws", ["sts", "assume-role", "--generate-cli-skeleton"]),
     "aws_configure": ("aws", ["configure", "set", "region", "eu-central-1"]),
     "aws_usage": ("aws", ["s3", "no-such-command"]),
 }
