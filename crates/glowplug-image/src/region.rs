@@ -25,6 +25,8 @@ pub enum RegionKind {
     Guard = 4,
     /// The frozen process's vdso: data with a jump at each function.
     Vdso = 5,
+    /// The reserve below the main thread's stack: zeros, as far down as the new process's stack limit allows and the region reaches.
+    Stack = 6,
 }
 
 /// A range of memory of the frozen process.
@@ -64,6 +66,7 @@ impl Region {
             3 => RegionKind::Wiped,
             4 => RegionKind::Guard,
             5 => RegionKind::Vdso,
+            6 => RegionKind::Stack,
             _ => return None,
         })
     }

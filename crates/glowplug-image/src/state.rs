@@ -98,8 +98,10 @@ pub struct Context {
     pub info_addr: u64,
     /// CPU identity.
     pub cpu: crate::cpu::Words,
-    /// Soft limit of the stack's size in bytes; all ones for none.
+    /// Soft limit of the stack's size in bytes when the process was frozen; all ones for none.
     pub stack_limit: u64,
+    /// One past the last address of the main thread's stack.
+    pub stack_top: u64,
     /// Process id of the frozen process; a thaw with the same id would look like no change to code that compares ids.
     pub pid: u64,
 }

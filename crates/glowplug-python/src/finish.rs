@@ -22,12 +22,13 @@ pub unsafe fn finish(namespace: &Object, outcome: Outcome, rehearsal: bool) -> !
         let mut status = outcome.status;
         join_threads();
         run_exit_functions();
-        let flushed = flush_streams();
-        drop_modules();
-        flush_leftovers(namespace);
-        if !(flush_streams() && flushed) {
+        if !flush_streams(true) {
             status = EXIT_FLUSH;
         }
+        drop_modules();
+        flush_leftovers(namespace);
+        // What finalizers printed: CPython drops the streams by then, which flushes them without a word.
+        flush_streams(false);
         libc::fflush(ptr::null_mut());
         if outcome.interrupted {
             libc::signal(libc::SIGINT, libc::SIG_DFL);
@@ -66,15 +67,15 @@ unsafe fn run_exit_functions() {
     }
 }
 
-/// Flushes sys.stdout and sys.stderr; `false` where that failed.
+/// Flushes sys.stdout and sys.stderr; `false` where that failed, which `report` says on standard error.
 ///
 /// # Safety
 /// GIL.
-unsafe fn flush_streams() -> bool {
+unsafe fn flush_streams(report: bool) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
         let mut flushed = true;
-        for (name, report) in [(c"stdout", true), (c"stderr", false)] {
+        for (name, report) in [(c"stdout", report), (c"stderr", false)] {
             let stream = Object::borrowed(ffi::PySys_GetObject(name.as_ptr()));
             let Some(stream) = stream.filter(|s| s.as_ptr() != ffi::Py_None()) else { continue };
             let closed = stream.attribute(c"closed");

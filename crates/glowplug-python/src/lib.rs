@@ -42,6 +42,7 @@ pub unsafe extern "C" fn glowplug_main(
         eprintln!("error: the freezer's extension was started without a job");
         return EXIT_NOT_PREPARED;
     };
+    still::default_signals();
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
     // SAFETY: argc and argv are main's.
     if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {

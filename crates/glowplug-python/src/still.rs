@@ -244,6 +244,33 @@ unsafe fn fill(context: &mut Context) {
     }
 }
 
+/// The soft limit of the stack, bytes, that this process was frozen under.
+///
+/// # Safety
+/// Called in a thawed process.
+pub unsafe fn frozen_stack_limit() -> u64 {
+    // SAFETY: `fill` wrote the context before the process was frozen.
+    unsafe { (*CONTEXT.get().cast::<Context>()).stack_limit }
+}
+
+/// Gives every ignored signal its default disposition, before the interpreter looks at them: what the freezer's starter ignores (and what
+/// glibc's `posix_spawn` makes of its own two signals) is nothing to the programs that are thawed.
+pub fn default_signals() {
+    for signal in 1..=SIGNALS as c_long {
+        let mut action = SignalAction::default();
+        let none = ptr::null_mut::<SignalAction>();
+        let current = ptr::from_mut(&mut action);
+        // SAFETY: system calls on four words; no handler is set.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, none, current, 8);
+            if action.handler == 1 {
+                action.handler = 0;
+                libc::syscall(libc::SYS_rt_sigaction, signal, current, none, 8);
+            }
+        }
+    }
+}
+
 /// Address of `tid` in glibc's `struct pthread`, 0 where it is not found. glibc tells debuggers its place (`nptl_db`).
 ///
 /// # Safety

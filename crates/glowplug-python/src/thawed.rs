@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 
 unsafe extern "C" {
     static mut environ: *const *const c_char;
+    fn pthread_setattr_default_np(attributes: *const libc::pthread_attr_t) -> std::ffi::c_int;
 }
 
 /// The command line and environment as the kernel laid them out for this process.
@@ -70,6 +71,7 @@ pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) 
         let info = still::INFO.get().read_volatile();
         let command_line = CommandLine::new(&info);
         environ = command_line.envp;
+        renew_thread_stacks(still::frozen_stack_limit());
         // A thaw is to libraries what a fork is: they renew locks, generators and caches.
         ffi::PyOS_BeforeFork();
         ffi::PyOS_AfterFork_Child();
@@ -86,6 +88,31 @@ pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) 
         drop((start, mended));
         let outcome = program::run(&target);
         finish::finish(namespace, outcome, info.rehearsal != 0)
+    }
+}
+
+/// The C library sizes the stacks of threads after the stack limit that it saw at its start.
+///
+/// # Safety
+/// No other thread exists.
+unsafe fn renew_thread_stacks(frozen: u64) {
+    /// glibc's size where there is no limit (`ARCH_STACK_DEFAULT_SIZE` of x86-64).
+    const UNLIMITED: u64 = 2 << 20;
+    // SAFETY: the attribute object is initialised before it is used, and destroyed after.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_STACK, &mut limit);
+        if limit.rlim_cur == frozen {
+            return;
+        }
+        let size = if limit.rlim_cur == libc::RLIM_INFINITY { UNLIMITED } else { limit.rlim_cur };
+        let size = (size as usize).max(libc::PTHREAD_STACK_MIN).next_multiple_of(4096);
+        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
+        if libc::pthread_attr_init(&mut attributes) == 0 {
+            libc::pthread_attr_setstacksize(&mut attributes, size);
+            pthread_setattr_default_np(&attributes);
+            libc::pthread_attr_destroy(&mut attributes);
+        }
     }
 }
 

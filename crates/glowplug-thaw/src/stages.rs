@@ -53,7 +53,7 @@ pub enum Obstacle {
     Cpu,
     /// The kernel's vdso lacks a function.
     Kernel,
-    /// The stack limit is another than the frozen one.
+    /// The stack limit is lower than what the frozen stack takes.
     StackLimit,
     /// This process has the id that the frozen one had.
     SameProcessId,
@@ -72,7 +72,7 @@ impl Obstacle {
             Obstacle::Damaged => b"the image is damaged",
             Obstacle::Cpu => b"the image was made on another CPU",
             Obstacle::Kernel => b"the kernel's vdso lacks a function",
-            Obstacle::StackLimit => b"the stack limit differs from the image's",
+            Obstacle::StackLimit => b"the stack limit is lower than what the frozen stack takes",
             Obstacle::SameProcessId => b"this process has the frozen one's id",
             Obstacle::Heap => b"the kernel does not let the heap be moved",
             Obstacle::Mapping(_) => b"the kernel refused a mapping",
@@ -167,13 +167,10 @@ fn map_tables(fd: usize) -> Result<Tables, Obstacle> {
     Ok(tables)
 }
 
-/// Stage 3: the CPU, the stack limit and the process id.
+/// Stage 3: the CPU and the process id.
 fn check_machine(context: &Context) -> Result<(), Obstacle> {
     if context.cpu != cpu::words() {
         return Err(Obstacle::Cpu);
-    }
-    if context.stack_limit != syscall::stack_limit() {
-        return Err(Obstacle::StackLimit);
     }
     if context.pid == syscall::process_id() {
         return Err(Obstacle::SameProcessId);
@@ -187,11 +184,31 @@ fn map_regions(tables: &Tables, fd: usize) -> Result<(), Obstacle> {
         if !region.is_sound(tables.file_len) {
             return Err(Obstacle::Damaged);
         }
+        if region.kind() == Some(RegionKind::Stack) {
+            map_stack(region, &tables.head().context)?;
+            continue;
+        }
         map_region(region, fd).map_err(|errno| {
             if errno == syscall::EEXIST { Obstacle::Layout } else { Obstacle::Mapping(errno) }
         })?;
     }
     Ok(())
+}
+
+/// Maps the reserve of the stack, as large as this process's limit says.
+fn map_stack(region: &Region, context: &Context) -> Result<(), Obstacle> {
+    let limit = syscall::stack_limit() & !(PAGE - 1);
+    let start = context.stack_top.saturating_sub(limit).max(region.addr);
+    if start > region.end() {
+        return Err(Obstacle::StackLimit);
+    }
+    if start == region.end() {
+        return Ok(());
+    }
+    let reserve = Region { addr: start, len: region.end() - start, ..*region };
+    map_region(&reserve, usize::MAX).map_err(|errno| {
+        if errno == syscall::EEXIST { Obstacle::Layout } else { Obstacle::Mapping(errno) }
+    })
 }
 
 fn map_region(region: &Region, fd: usize) -> Result<(), Errno> {
@@ -202,7 +219,7 @@ fn map_region(region: &Region, fd: usize) -> Result<(), Errno> {
     let Some(kind) = region.kind() else { return Ok(()) };
     match kind {
         RegionKind::Image => syscall::map(addr, len, prot, private, Some((fd, region.offset))),
-        RegionKind::Zero => syscall::map(addr, len, prot, private, None),
+        RegionKind::Zero | RegionKind::Stack => syscall::map(addr, len, prot, private, None),
         RegionKind::Droppable => {
             match syscall::map(addr, len, prot, syscall::MAP_DROPPABLE | reserve, None) {
                 // A kernel without MAP_DROPPABLE: the C library asks for wiping there.

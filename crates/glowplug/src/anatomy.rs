@@ -147,6 +147,7 @@ fn kind_name(kind: Option<RegionKind>) -> &'static str {
         Some(RegionKind::Wiped) => "wiped",
         Some(RegionKind::Guard) => "guard",
         Some(RegionKind::Vdso) => "vdso",
+        Some(RegionKind::Stack) => "stack",
         None => "unknown",
     }
 }

@@ -25,8 +25,9 @@ def _environment(os, entries):
         name, equals, value = entry.partition(b"=")
         if equals:
             data.setdefault(name, value)
-    posix.environ.clear()
-    posix.environ.update(data)
+    if posix.environ is not data:
+        posix.environ.clear()
+        posix.environ.update(data)
     for name, value in environment_changes:
         if value is None:
             data.pop(name, None)

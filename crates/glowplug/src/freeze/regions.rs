@@ -26,6 +26,9 @@ const RESERVED: u64 = 8 << 20;
 /// The stack's size where the limit is larger or absent, bytes.
 const LARGEST_STACK: u64 = 1 << 30;
 
+/// What stays unmapped between the stack and what lies below it, as the kernel keeps it, bytes.
+const STACK_GAP: u64 = 1 << 20;
+
 /// A region whose contents, if it has any, are still in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -35,7 +38,8 @@ pub struct Piece {
 
 impl Piece {
     fn new(start: u64, end: u64, prot: u8, kind: RegionKind) -> Piece {
-        let noreserve = kind == RegionKind::Zero && (prot == 0 || end - start > RESERVED);
+        let reservation = kind == RegionKind::Zero && (prot == 0 || end - start > RESERVED);
+        let noreserve = reservation || kind == RegionKind::Stack;
         let region = Region {
             addr: start,
             len: end - start,
@@ -105,11 +109,11 @@ pub fn survey(subject: &Subject) -> Result<(Vec<Piece>, Context), SurveyError> {
         }
         let flags = flags.get(&mapping.start).copied().unwrap_or_default();
         if mapping.name == "[stack]" {
-            let limit = context.stack_limit.min(LARGEST_STACK).next_multiple_of(PAGE);
-            let floor = pieces.last().map_or(0, |p: &Piece| p.region.end());
-            let start = mapping.end.saturating_sub(limit).max(floor).min(mapping.start);
+            context.stack_top = mapping.end;
+            let floor = pieces.last().map_or(0, |p: &Piece| p.region.end() + STACK_GAP);
+            let start = mapping.end.saturating_sub(LARGEST_STACK).max(floor);
             if start < mapping.start {
-                pieces.push(Piece::new(start, mapping.start, READ | WRITE, RegionKind::Zero));
+                pieces.push(Piece::new(start, mapping.start, READ | WRITE, RegionKind::Stack));
             }
         }
         survey_mapping(process, &memory, &mapping, flags, &mut pieces)?;

@@ -4,7 +4,6 @@ use crate::commandline::{CommandLine, Target};
 use crate::settings::Environment;
 use glowplug_image::{Head, cpu, params};
 use rustix::io::FdFlags;
-use rustix::process::Resource;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -35,10 +34,6 @@ pub fn misfit(head: &Head) -> Option<&'static str> {
     let context = &head.context;
     if context.cpu != cpu::words() {
         return Some("the image was made on another CPU");
-    }
-    let limit = rustix::process::getrlimit(Resource::Stack).current.unwrap_or(u64::MAX);
-    if context.stack_limit != limit {
-        return Some("the stack limit differs from the image's");
     }
     None
 }
