@@ -201,7 +201,12 @@ unsafe extern "C" fn stand_still(argument: *mut c_void) {
             a: address.to_string().into_bytes(),
             b: libc::getpid().to_string().into_bytes(),
         };
-        if freezer.send(&[note]).is_err() {
+        let format = Note {
+            kind: b"format".to_vec(),
+            a: glowplug_image::FORMAT_VERSION.to_string().into_bytes(),
+            b: size_of::<Context>().to_string().into_bytes(),
+        };
+        if freezer.send(&[note, format]).is_err() {
             return;
         }
         let mut byte = 0u8;

@@ -4,6 +4,7 @@ use super::conversation::{self, Note};
 use super::{Recipe, interpreter_arguments};
 use crate::inputs::Record;
 use crate::runtime::Runtime;
+use glowplug_image::{Context, FORMAT_VERSION};
 use glowplug_linux::Process;
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
@@ -106,6 +107,13 @@ impl Subject {
             let pid = u32::try_from(number(&note.b)?).ok()?;
             Some(Still { process: Process::new(pid), context: number(&note.a)? })
         });
+        let ours = [u64::from(FORMAT_VERSION), size_of::<Context>() as u64].map(Some);
+        let format = notes.iter().find(|note| note.kind == "format");
+        if format.map(|note| [number(&note.a), number(&note.b)]) != Some(ours) {
+            return Err(io::Error::other(
+                "the extension is of another build; install Glowplug again",
+            ));
+        }
         self.still = Some(still.ok_or(io::ErrorKind::InvalidData)?);
         Ok(())
     }
