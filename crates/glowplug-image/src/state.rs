@@ -104,6 +104,8 @@ pub struct Context {
     pub stack_top: u64,
     /// Process id of the frozen process; a thaw with the same id would look like no change to code that compares ids.
     pub pid: u64,
+    /// Process id of the interpreter that it was forked from, where generators may have been seeded.
+    pub parent_pid: u64,
 }
 
 /// What the restorer tells the process that it has become.

@@ -18,11 +18,10 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 4] = [
+        let methods: [(&CStr, Method); 3] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
             (c"refill_mt19937", refill_mt19937),
-            (c"entropy", entropy),
         ];
         for (name, method) in methods {
             let definition = Box::leak(Box::new(ffi::PyMethodDef {
@@ -133,16 +132,6 @@ unsafe extern "C" fn refill_mt19937(
         fill(state.cast(), MT19937_WORDS * 4);
         state.add(MT19937_WORDS).cast::<i32>().write(MT19937_WORDS as i32);
         object::none().into_ptr()
-    }
-}
-
-/// `entropy()`: 32 bytes.
-unsafe extern "C" fn entropy(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let mut data = [0u8; 32];
-    // SAFETY: the buffer is ours; GIL: called by CPython.
-    unsafe {
-        fill(data.as_mut_ptr(), data.len());
-        object::bytes(&data).into_ptr()
     }
 }
 

@@ -244,6 +244,7 @@ unsafe fn fill(context: &mut Context) {
         libc::getrlimit(libc::RLIMIT_STACK, &mut limit);
         context.stack_limit = limit.rlim_cur;
         context.pid = libc::getpid() as u64;
+        context.parent_pid = libc::getppid() as u64;
         context.cpu = cpu::words();
         context.info_addr = INFO.get() as u64;
     }

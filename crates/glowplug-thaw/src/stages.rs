@@ -55,7 +55,7 @@ pub enum Obstacle {
     Kernel,
     /// The stack limit is lower than what the frozen stack takes.
     StackLimit,
-    /// This process has the id that the frozen one had.
+    /// This process has the id that the frozen one or its parent had.
     SameProcessId,
     /// The heap's end cannot be moved where it must be.
     Heap,
@@ -172,7 +172,8 @@ fn check_machine(context: &Context) -> Result<(), Obstacle> {
     if context.cpu != cpu::words() {
         return Err(Obstacle::Cpu);
     }
-    if context.pid == syscall::process_id() {
+    // OpenSSL and others take an equal process id for the same process, and would go on with the frozen generator's state.
+    if [context.pid, context.parent_pid].contains(&syscall::process_id()) {
         return Err(Obstacle::SameProcessId);
     }
     Ok(())

@@ -121,16 +121,17 @@ def _identity(os):
 
 
 def _randomness(native):
-    """Generators that were seeded at import. `random` has been seeded by its own fork handler."""
+    """Generators that were seeded at import.
+
+    `random` has been seeded by its own fork handler. OpenSSL seeds itself where the process id is not the one it saw last; the
+    restorer refuses the ids of the frozen process and its parent. Adding entropy to it here would cost 2.5 ms.
+    """
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile._name_sequence = None
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
         native["refill_mt19937"](mtrand._rand._bit_generator.capsule)
-    ssl = sys.modules.get("_ssl")
-    if ssl is not None:
-        ssl.RAND_add(native["entropy"](), 32.0)
 
 
 def leftovers(gc_objects):
