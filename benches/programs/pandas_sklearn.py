@@ -1,0 +1,2 @@
+import pandas  # noqa: F401
+import sklearn.linear_model  # noqa: F401
