@@ -205,6 +205,21 @@ def test_unrelated_file_beside_the_script(project):
     project.check(stays=True)
 
 
+def test_distributions_looked_for_beside_the_script(starter):
+    """importlib.metadata lists every folder of sys.path: data beside the script costs nothing, a
+    distribution there counts.
+    """
+    folder = starter.folder / "app"
+    listing = "[d.metadata['Name'] for d in importlib.metadata.distributions(path=sys.path[:1])]"
+    write(folder / "plugins.py", f"import importlib.metadata, sys\nFOUND = {listing}\n")
+    write(folder / "main.py", "import plugins\n\nprint(plugins.FOUND)\n")
+    starter.ensure_frozen(folder / "main.py")
+    write(folder / "results.csv", "1,2\n")
+    assert starter.start(folder / "main.py", via="thaw").text() == "[]\n"
+    write(folder / "mine-1.0.dist-info" / "METADATA", "Metadata-Version: 2.1\nName: mine\n")
+    assert starter.start(folder / "main.py").text() == "['mine']\n"
+
+
 def test_path_file_added(project):
     """A .pth file in site-packages changes sys.path, so it counts although nothing imports it."""
     extra = project.starter.folder / "extra"

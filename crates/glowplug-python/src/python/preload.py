@@ -10,6 +10,9 @@ import sys
 # Attributed to code of the library, not to the module that asked for a variable.
 _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 
+# Lists every folder of sys.path, but only for names that end in -info.
+_METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
+
 
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
@@ -34,6 +37,7 @@ class Recording:
         self.replace(_external._LoaderBasics, "exec_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "create_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
+        self.replace(sys.modules["os"], "listdir", self.listdir)
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -64,6 +68,20 @@ class Recording:
                 flags(0, 1)
 
         return _fill_cache
+
+    def listdir(self, original):
+        flags = self.native["recorder_flags"]
+
+        def listdir(path=None):
+            if sys._getframe(1).f_globals.get("__name__") not in _METADATA_CODE:
+                return original(path)
+            flags(1, 0)
+            try:
+                return original(path)
+            finally:
+                flags(0, 1)
+
+        return listdir
 
     def exec_module(self, original):
         def exec_module(loader, module):

@@ -10,7 +10,8 @@ use std::os::fd::{AsFd, OwnedFd};
 pub(super) enum Matter<'a> {
     /// All of them.
     All,
-    /// Those whose stem is in this list, which is in byte order.
+    /// Those whose stem is in this list, which is in byte order, and the folders of installed distributions (`.dist-info`,
+    /// `.egg-info`), for which `importlib.metadata` looks through every folder of `sys.path`.
     Stems(&'a [&'a [u8]]),
 }
 
@@ -18,7 +19,10 @@ impl Matter<'_> {
     fn covers(self, name: &[u8]) -> bool {
         match self {
             Matter::All => true,
-            Matter::Stems(stems) => stems.binary_search(&stem(name)).is_ok(),
+            Matter::Stems(stems) => {
+                stems.binary_search(&stem(name)).is_ok()
+                    || name.to_ascii_lowercase().ends_with(b"-info")
+            }
         }
     }
 }
@@ -58,4 +62,21 @@ pub(super) fn short(hasher: &blake3::Hasher) -> [u8; 16] {
     let mut digest = [0; 16];
     hasher.finalize_xof().fill(&mut digest);
     digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looked_up_stems_and_distributions_matter() {
+        let matter = Matter::Stems(&[b"json", b"numpy"]);
+        for name in ["json", "json.py", "numpy.cpython-311.so", "a-1.0.dist-info", "b.EGG-INFO"] {
+            assert!(matter.covers(name.as_bytes()), "{name}");
+        }
+        for name in ["results.csv", "jso", "info"] {
+            assert!(!matter.covers(name.as_bytes()), "{name}");
+        }
+        assert!(Matter::All.covers(b"results.csv"));
+    }
 }
