@@ -10,6 +10,9 @@ import sys
 # Attributed to code of the library, not to the module that asked for a variable.
 _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 
+# What `population` counts, in its order.
+_POPULATION = ("descriptor", "thread", "child", "shared")
+
 
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
@@ -32,6 +35,8 @@ class Recording:
         self.replace(_external.FileFinder, "find_spec", self.find_spec)
         self.replace(_external.FileFinder, "_fill_cache", self.fill_cache)
         self.replace(_external._LoaderBasics, "exec_module", self.exec_module)
+        # What an import writes down of its own accord would look like an act of the program's.
+        self.replace(_external.SourceFileLoader, "_cache_bytecode", self.cache_bytecode)
         self.replace(_external.ExtensionFileLoader, "create_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         environ = type(sys.modules["os"].environ)
@@ -73,14 +78,19 @@ class Recording:
 
         return exec_module
 
+    def cache_bytecode(self, original):
+        def _cache_bytecode(loader, source_path, bytecode_path, data):
+            pass
+
+        return _cache_bytecode
+
     def look_around(self, module):
         """Blames what appeared since the last look on the module that has just been loaded: the innermost one is done first."""
-        descriptors, threads = self.native["population"]()
-        if descriptors > self.population[0]:
-            self.grew.append(("descriptor", module))
-        if threads > self.population[1]:
-            self.grew.append(("thread", module))
-        self.population = descriptors, threads
+        population = self.native["population"]()
+        for kind, before, now in zip(_POPULATION, self.population, population):
+            if now > before:
+                self.grew.append((kind, module))
+        self.population = population
 
     def environ_item(self, original):
         def __getitem__(environ, key):

@@ -38,8 +38,9 @@ fn image_bytes(key: &Digest, pages: u64) -> Vec<u8> {
     head.pages_offset = HEAD_LEN as u64 + PAGE;
     head.file_len = head.pages_offset + pages * PAGE;
     let mut bytes = vec![0; usize::try_from(head.file_len).expect("fits")];
-    bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
     bytes[HEAD_LEN..HEAD_LEN + META.len()].copy_from_slice(META);
+    head.seal(&bytes[HEAD_LEN..]);
+    bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
     bytes
 }
 

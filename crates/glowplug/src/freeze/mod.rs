@@ -216,11 +216,11 @@ impl Frozen {
         write::length(self)
     }
 
-    /// Writes the image to `file`, from its first byte.
+    /// Writes the image to `file`, from its first byte; without hot pages for its rehearsal.
     ///
     /// # Errors
     /// Where the disk is full or the process cannot be read.
-    pub fn write(&self, recipe: &Recipe, file: &File, hot: &[HotRange]) -> io::Result<()> {
+    pub fn write(&self, recipe: &Recipe, file: &File, hot: Option<&[HotRange]>) -> io::Result<()> {
         write::image(self, recipe, file, hot)
     }
 

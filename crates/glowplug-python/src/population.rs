@@ -1,0 +1,145 @@
+//! Counts what a process has that no image can hold, so that it can be blamed on the module after which there is more of it.
+//!
+//! By plain system calls: the recorder must not take these for something that the imports did, and nothing is allocated, so that the
+//! process that is frozen is as it would be without being looked at.
+
+use std::ffi::CStr;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes that are read at once.
+const BUFFER: usize = 8192;
+
+/// Longest path that is put together here: `/proc/self/task/ID/children` and its zero.
+const PATH: usize = 64;
+
+/// The size of the process's memory in pages when its mappings were last counted, and the count.
+static LAST_SIZE: AtomicU64 = AtomicU64::new(0);
+static LAST_SHARED: AtomicU64 = AtomicU64::new(0);
+
+/// Descriptors, threads, child processes, and mappings that are shared and writable.
+pub fn count() -> [u64; 4] {
+    let (mut threads, mut children) = (0, 0);
+    each_entry(c"/proc/self/task", |thread| {
+        threads += 1;
+        children += children_of(thread);
+    });
+    let mut descriptors = 0;
+    each_entry(c"/proc/self/fd", |_| descriptors += 1);
+    [descriptors, threads, children, shared()]
+}
+
+/// Listing the mappings of a large process takes a millisecond, so they are counted only where its size has changed.
+fn shared() -> u64 {
+    let size = size();
+    if size != LAST_SIZE.swap(size, Ordering::Relaxed) {
+        LAST_SHARED.store(shared_mappings(), Ordering::Relaxed);
+    }
+    LAST_SHARED.load(Ordering::Relaxed)
+}
+
+/// Pages that are mapped.
+fn size() -> u64 {
+    let mut size = 0;
+    read(c"/proc/self/statm", |bytes| {
+        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
+        size = digits.fold(0, |size, digit| size * 10 + u64::from(digit - b'0'));
+        ControlFlow::Break(())
+    });
+    size
+}
+
+fn shared_mappings() -> u64 {
+    let mut count = 0;
+    // `55d0-55d1 rw-s 00000000 …`: counts spaces and the place behind the last one; a line may be spread over several pieces.
+    let (mut spaces, mut place, mut writable) = (0u32, 0u32, false);
+    read(c"/proc/self/maps", |bytes| {
+        for &byte in bytes {
+            match byte {
+                b'\n' => (spaces, place, writable) = (0, 0, false),
+                b' ' => (spaces, place) = (spaces + 1, 0),
+                _ => {
+                    if spaces == 1 && place == 1 {
+                        writable = byte == b'w';
+                    }
+                    count += u64::from(spaces == 1 && place == 3 && writable && byte == b's');
+                    place += 1;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    count
+}
+
+fn children_of(thread: &[u8]) -> u64 {
+    let mut path = [0u8; PATH];
+    let parts: [&[u8]; 3] = [b"/proc/self/task/", thread, b"/children"];
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    // One is kept for the zero at the end.
+    for (slot, byte) in path[..PATH - 1].iter_mut().zip(bytes) {
+        *slot = *byte;
+    }
+    let mut count = 0;
+    if let Ok(path) = CStr::from_bytes_until_nul(&path) {
+        // Each id is followed by a space.
+        read(path, |bytes| {
+            count += bytes.iter().filter(|&&byte| byte == b' ').count() as u64;
+            ControlFlow::Continue(())
+        });
+    }
+    count
+}
+
+/// Hands on a file's contents piece by piece, as long as they are wanted.
+fn read(path: &CStr, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) {
+    with_file(path, libc::O_RDONLY, |fd, buffer| {
+        // SAFETY: the kernel writes at most the buffer's length.
+        let got = unsafe { libc::syscall(libc::SYS_read, fd, buffer.as_mut_ptr(), buffer.len()) };
+        match usize::try_from(got) {
+            Ok(got @ 1..) => take(&buffer[..got]),
+            _ => ControlFlow::Break(()),
+        }
+    });
+}
+
+/// Hands on the names in a folder, `.` and `..` left out.
+fn each_entry(path: &CStr, mut take: impl FnMut(&[u8])) {
+    with_file(path, libc::O_RDONLY | libc::O_DIRECTORY, |fd, buffer| {
+        // SAFETY: the kernel writes at most the buffer's length.
+        let got =
+            unsafe { libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len()) };
+        let Ok(got @ 1..) = usize::try_from(got) else { return ControlFlow::Break(()) };
+        let mut records = &buffer[..got];
+        // A record: inode, offset, its length, type, name.
+        while let [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, low, high, _, name @ ..] =
+            records
+        {
+            let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+            if !matches!(name, b"." | b"..") {
+                take(name);
+            }
+            let len = usize::from(u16::from_le_bytes([*low, *high])).max(1);
+            records = records.get(len..).unwrap_or_default();
+        }
+        ControlFlow::Continue(())
+    });
+}
+
+/// Opens a file and calls `step` with a buffer until it has enough. A file that cannot be opened has nothing in it.
+fn with_file(
+    path: &CStr,
+    flags: i32,
+    mut step: impl FnMut(libc::c_long, &mut [u8; BUFFER]) -> ControlFlow<()>,
+) {
+    let mut buffer = [0u8; BUFFER];
+    let flags = flags | libc::O_CLOEXEC;
+    // SAFETY: the path ends with a zero; opening changes nothing that anybody else sees.
+    let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) };
+    if fd < 0 {
+        return;
+    }
+    while step(fd, &mut buffer).is_continue() {}
+    // SAFETY: the descriptor was opened above and is nobody else's.
+    unsafe { libc::syscall(libc::SYS_close, fd) };
+}
