@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes that are read at once.
 const BUFFER: usize = 8192;
 
-/// Longest path that is put together here: `/proc/self/task/ID/children` and its zero.
+/// Longest path that is put together here: `/proc/ID/task/ID/children` and its zero.
 const PATH: usize = 64;
 
 /// The size of the process's memory in pages when its mappings were last counted, and the count.
@@ -22,8 +22,9 @@ pub fn count() -> [u64; 4] {
     let (mut threads, mut children) = (0, 0);
     each_entry(c"/proc/self/task", |thread| {
         threads += 1;
-        children += children_of(thread);
+        children += children_of(b"self", thread);
     });
+    children += orphans();
     let mut descriptors = 0;
     each_entry(c"/proc/self/fd", |_| descriptors += 1);
     [descriptors, threads, children, shared()]
@@ -72,9 +73,24 @@ fn shared_mappings() -> u64 {
     count
 }
 
-fn children_of(thread: &[u8]) -> u64 {
+/// Processes that lost their parents: the freezer, which is this process's parent, adopts them. This process is counted as well.
+fn orphans() -> u64 {
+    // SAFETY: only asks.
+    let mut parent = unsafe { libc::getppid() }.unsigned_abs();
+    let mut digits = [b'0'; 10];
+    let mut first = digits.len();
+    while parent > 0 && first > 0 {
+        first -= 1;
+        digits[first] += (parent % 10) as u8;
+        parent /= 10;
+    }
+    children_of(&digits[first..], &digits[first..])
+}
+
+/// Children that a thread of a process has. One whose process is another user's has none that can be seen.
+fn children_of(process: &[u8], thread: &[u8]) -> u64 {
     let mut path = [0u8; PATH];
-    let parts: [&[u8]; 3] = [b"/proc/self/task/", thread, b"/children"];
+    let parts: [&[u8]; 5] = [b"/proc/", process, b"/task/", thread, b"/children"];
     let bytes = parts.iter().flat_map(|part| part.iter());
     // One is kept for the zero at the end.
     for (slot, byte) in path[..PATH - 1].iter_mut().zip(bytes) {
