@@ -80,15 +80,19 @@ unsafe extern "C" fn recorder_flags(
     }
 }
 
-/// `population()`: how many descriptors, threads, child processes and shared writable mappings the process has, by system calls that
-/// the recorder does not see.
+/// `population(closely)`: how many descriptors, threads, child processes and, if one looks closely, shared writable mappings the process
+/// has, by system calls that the recorder does not see.
 unsafe extern "C" fn population(
     _: *mut ffi::PyObject,
-    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    let counts = population::count();
-    // SAFETY: GIL: called by CPython.
+    // SAFETY: GIL: called by CPython with a tuple.
     unsafe {
+        let closely = ffi::PyTuple_GetItem(arguments, 0);
+        if closely.is_null() {
+            return ptr::null_mut();
+        }
+        let counts = population::count(ffi::PyObject_IsTrue(closely) == 1);
         let list = object::list(counts.map(|count| object::integer(count)));
         ffi::PyList_AsTuple(list.as_ptr())
     }

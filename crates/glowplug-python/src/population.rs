@@ -5,7 +5,6 @@
 
 use std::ffi::CStr;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 8192;
@@ -13,12 +12,9 @@ const BUFFER: usize = 8192;
 /// Longest path that is put together here: `/proc/ID/task/ID/children` and its zero.
 const PATH: usize = 64;
 
-/// The size of the process's memory in pages when its mappings were last counted, and the count.
-static LAST_SIZE: AtomicU64 = AtomicU64::new(0);
-static LAST_SHARED: AtomicU64 = AtomicU64::new(0);
-
-/// Descriptors, threads, child processes, and mappings that are shared and writable.
-pub fn count() -> [u64; 4] {
+/// Descriptors, threads, child processes, and, if one looks `closely`, mappings that are shared and writable: listing the mappings of a
+/// large process takes a millisecond.
+pub fn count(closely: bool) -> [u64; 4] {
     let (mut threads, mut children) = (0, 0);
     each_entry(c"/proc/self/task", |thread| {
         threads += 1;
@@ -27,27 +23,7 @@ pub fn count() -> [u64; 4] {
     children += orphans();
     let mut descriptors = 0;
     each_entry(c"/proc/self/fd", |_| descriptors += 1);
-    [descriptors, threads, children, shared()]
-}
-
-/// Listing the mappings of a large process takes a millisecond, so they are counted only where its size has changed.
-fn shared() -> u64 {
-    let size = size();
-    if size != LAST_SIZE.swap(size, Ordering::Relaxed) {
-        LAST_SHARED.store(shared_mappings(), Ordering::Relaxed);
-    }
-    LAST_SHARED.load(Ordering::Relaxed)
-}
-
-/// Pages that are mapped.
-fn size() -> u64 {
-    let mut size = 0;
-    read(c"/proc/self/statm", |bytes| {
-        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
-        size = digits.fold(0, |size, digit| size * 10 + u64::from(digit - b'0'));
-        ControlFlow::Break(())
-    });
-    size
+    [descriptors, threads, children, if closely { shared_mappings() } else { 0 }]
 }
 
 fn shared_mappings() -> u64 {
@@ -68,7 +44,6 @@ fn shared_mappings() -> u64 {
                 }
             }
         }
-        ControlFlow::Continue(())
     });
     count
 }
@@ -101,21 +76,19 @@ fn children_of(process: &[u8], thread: &[u8]) -> u64 {
         // Each id is followed by a space.
         read(path, |bytes| {
             count += bytes.iter().filter(|&&byte| byte == b' ').count() as u64;
-            ControlFlow::Continue(())
         });
     }
     count
 }
 
-/// Hands on a file's contents piece by piece, as long as they are wanted.
-fn read(path: &CStr, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) {
+/// Hands on a file's contents piece by piece.
+fn read(path: &CStr, mut take: impl FnMut(&[u8])) {
     with_file(path, libc::O_RDONLY, |fd, buffer| {
         // SAFETY: the kernel writes at most the buffer's length.
         let got = unsafe { libc::syscall(libc::SYS_read, fd, buffer.as_mut_ptr(), buffer.len()) };
-        match usize::try_from(got) {
-            Ok(got @ 1..) => take(&buffer[..got]),
-            _ => ControlFlow::Break(()),
-        }
+        let Ok(got @ 1..) = usize::try_from(got) else { return ControlFlow::Break(()) };
+        take(&buffer[..got]);
+        ControlFlow::Continue(())
     });
 }
 

@@ -17,13 +17,14 @@ _POPULATION = ("descriptor", "thread", "child", "shared")
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
-    def __init__(self, native):
+    def __init__(self, native, closely):
         self.native = native
+        self.closely = closely
         self.lookups = {}
         self.names = set()
         self.copied_by = set()
         self.grew = []
-        self.population = native["population"]()
+        self.population = native["population"](closely)
         self.undo = []
 
     def replace(self, owner, name, make):
@@ -86,7 +87,7 @@ class Recording:
 
     def look_around(self, module):
         """Blames what appeared since the last look on the module that has just been loaded: the innermost one is done first."""
-        population = self.native["population"]()
+        population = self.native["population"](self.closely)
         for kind, before, now in zip(_POPULATION, self.population, population):
             if now > before:
                 self.grew.append((kind, module))
@@ -121,7 +122,8 @@ def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
     `job` maps "preload" to dotted names, "optional" to names whose ImportError is the program's own business, "path0" to what the
-    program will have as sys.path[0] (empty: nothing is put there), "file" to the program's file.
+    program will have as sys.path[0] (empty: nothing is put there), "file" to the program's file. Where it has "closely", shared memory
+    is looked for after each module, which takes long.
     """
     if "os" not in sys.modules:
         return [("refused", "the interpreter runs without site", "")]
@@ -137,7 +139,7 @@ def preload(job, native):
     umask = os.umask(0)
     os.umask(umask)
     known = set(sys.modules)
-    recording = Recording(native)
+    recording = Recording(native, "closely" in job)
     report = []
     recording.start()
     try:

@@ -69,6 +69,11 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
     Ok(None)
 }
 
+/// Whether the process must be refused for what it shares with others.
+pub fn maps_shared_memory(subject: &Subject) -> io::Result<bool> {
+    Ok(subject.process().mappings()?.iter().any(is_shared_writable))
+}
+
 /// Whether a mapping is shared with others and can be written; the record is the recorder's and goes before the process stands still.
 fn is_shared_writable(mapping: &Mapping) -> bool {
     mapping.shared && mapping.write && !mapping.name.starts_with("/memfd:glowplug-")

@@ -44,11 +44,12 @@ pub struct Still {
 }
 
 impl Subject {
-    /// Starts the interpreter and gives it its job.
+    /// Starts the interpreter and gives it its job. Where it is to look `closely`, it says which module maps shared memory.
     pub fn start(
         recipe: &Recipe,
         runtime: &Runtime,
         variables: &[(OsString, OsString)],
+        closely: bool,
     ) -> io::Result<Subject> {
         let (ours, theirs) = UnixStream::pair()?;
         let record = memory_file("glowplug-record", RECORD_LEN)?;
@@ -76,7 +77,7 @@ impl Subject {
         drop(theirs);
         let (socket, record) = (ours, record.into());
         let mut subject = Subject { child, descendants, socket, peer, record, output, still: None };
-        conversation::send(&mut subject.socket, &job(recipe))?;
+        conversation::send(&mut subject.socket, &job(recipe, closely))?;
         Ok(subject)
     }
 
@@ -173,8 +174,11 @@ fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-fn job(recipe: &Recipe) -> Vec<(&str, &[u8])> {
+fn job(recipe: &Recipe, closely: bool) -> Vec<(&str, &[u8])> {
     let mut job = Vec::new();
+    if closely {
+        job.push(("closely", &[][..]));
+    }
     for preload in &recipe.preload {
         job.push(("preload", preload.module.as_bytes()));
         if preload.optional {
