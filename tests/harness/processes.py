@@ -62,6 +62,14 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
 
+def runs(pid: int) -> bool:
+    """Whether there is such a process that has not ended; one that nobody has reaped has."""
+    try:
+        return _stat(pid)[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def wait_until_asleep(pid: int, timeout: float = 60) -> None:
     """Waits until the first thread of a process waits for something, or has ended."""
     _poll(lambda: _stat(pid)[0] in "SZTX", timeout, f"process {pid} does not come to rest")

@@ -67,9 +67,45 @@ def test_freeze_that_is_refused(starter, built):
     )
 
 
+def test_freeze_before_any_start(each_starter, built):
+    """A freezer writes no bytecode, whose writing would be an act of the imports; the thawed program
+    writes it as ever.
+    """
+    starter = each_starter
+    write(starter.folder / "project" / "helper.py", "VALUE = 1\n")
+    write(starter.folder / "project" / "package" / "__init__.py", "from . import inner\n")
+    write(starter.folder / "project" / "package" / "inner.py", "VALUE = 2\n")
+    write(starter.folder / "project" / "late.py", "VALUE = 3\n")
+    write(
+        starter.folder / "project" / "temporary.py",
+        "import os\nimport tempfile\nFOLDER = tempfile.gettempdir()\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    with open(os.path.join(folder, 'x'), 'w+') as file:\n"
+        "        file.write('x')\n",
+    )
+    script = write(
+        starter.folder / "project" / "main.py",
+        "import sys\nimport helper\nimport package\nimport temporary\n"
+        "print(helper.VALUE, package.inner.VALUE, sys.dont_write_bytecode, sys.flags)\n"
+        "def later():\n    import late\n    return late.VALUE\n"
+        "print(later())\n",
+    )
+    outcome = starter.freeze(script)
+    assert outcome.status == 0, outcome.errors()
+    written = list((starter.folder / "project").rglob("*.pyc"))
+    assert written == []
+    thawed = starter.start(script, via="thaw")
+    assert thawed.status == 0, thawed.errors()
+    written = [path.name.split(".")[0] for path in (starter.folder / "project").rglob("*.pyc")]
+    assert written == ["late"]
+    assert thawed.stdout == starter.plain(script).stdout
+
+
 def test_freeze_of_what_does_not_exist(starter, built):
     outcome = starter.freeze(starter.folder / "missing.py")
-    assert outcome.status not in (0, 122) and b"missing.py" in outcome.stderr
+    assert outcome.status == 2 and b"missing.py" in outcome.stderr
+    nowhere = ("freeze", "--python", starter.folder / "no-python", "--", starter.folder / "x.py")
+    assert starter.execute(*nowhere).status == 127
     outcome = starter.execute(
         "freeze",
         "-o",

@@ -5,7 +5,7 @@ once, until it changes.
 from __future__ import annotations
 
 import pytest
-from harness import images
+from harness import images, processes
 from harness.clock import write
 
 CAUSES = {
@@ -17,6 +17,20 @@ CAUSES = {
     "pipe": "import os\nENDS = os.pipe()\n",
     "socket": "import socket\nKEPT = socket.socket()\n",
     "shared": "import mmap\nSHARED = mmap.mmap(-1, 4096)\n",
+    "daemon": (
+        "import os\nimport signal\nENDS = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        os.write(ENDS[1], str(os.getpid()).encode())\n"
+        "        os.closerange(0, 1024)\n"
+        "        signal.pause()\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "CHILD = int(os.read(ENDS[0], 20))\n"
+        "os.close(ENDS[0])\nos.close(ENDS[1])\n"
+        "def stop():\n    os.kill(CHILD, signal.SIGKILL)\n"
+    ),
     "child": (
         "import subprocess\nCHILD = subprocess.Popen(['sleep', '1000'], stdin=subprocess.DEVNULL)\n"
     ),
@@ -29,9 +43,11 @@ WORDS = {
     "socket": "socket",
     "shared": "shared",
     "child": "sleep",
+    "daemon": "child process (python",
 }
 AFTER = {
     "child": "culprit.CHILD.kill(); culprit.CHILD.wait()\n",
+    "daemon": "culprit.stop()\n",
 }
 
 
@@ -63,12 +79,37 @@ def test_refused_until_it_changes(starter, built, cause):
         refused.status == 122 and "culprit" in refused.errors() and WORDS[cause] in refused.errors()
     )
 
-    write(culprit, "class CHILD:\n    kill = wait = staticmethod(lambda: None)\n")
+    write(
+        culprit,
+        "class CHILD:\n    kill = wait = staticmethod(lambda: None)\n\n"
+        "def stop():\n    pass\n",
+    )
     way, outcome = starter.explained(script)
     assert way.startswith("plain: ") and outcome.status == 0
     starter.wait_until_idle()
     way, outcome = starter.explained(script)
     assert way.startswith("thawed") and outcome.stdout == b'"ran"\n'
+
+
+@pytest.mark.parametrize("cause", ["child", "daemon"])
+def test_nothing_that_an_import_started_outlives_the_freezer(starter, built, cause):
+    """Neither a child nor what has left its session and lost its parent; in the background and in
+    the foreground alike.
+    """
+    pids = starter.folder / "pids"
+    write(
+        starter.folder / "project" / "culprit.py",
+        CAUSES[cause]
+        + f"with open({str(pids)!r}, 'a') as file:\n"
+        + "    print(getattr(CHILD, 'pid', CHILD), file=file)\n",
+    )
+    script = write(starter.folder / "project" / "main.py", "import culprit\n" + AFTER[cause])
+    assert starter.start(script).status == 0
+    starter.wait_until_idle()
+    assert starter.freeze(script).status == 122
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) >= 3
+    assert [pid for pid in started if processes.runs(pid)] == []
 
 
 def test_import_that_fails_or_exits(starter, built):

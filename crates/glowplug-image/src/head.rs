@@ -1,5 +1,6 @@
 //! The fixed-size head of an image and the table of its sections.
 
+use crate::checksum;
 use crate::state::Context;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -7,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAGIC: [u8; 8] = *b"GLOWPLUG";
 
 /// Version of the format. Any change of a struct in this crate raises it.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Bytes that the head takes in the file; sections begin here.
 pub const HEAD_LEN: usize = 8192;
@@ -83,9 +84,27 @@ pub struct Head {
     pub sections: [Span; SECTIONS],
     /// What the process needs of CPU, kernel and C library to go on.
     pub context: Context,
+    /// [Checksum](crate::checksum) of what the launcher alone relies on: the sections behind [`Section::Hot`].
+    pub inputs_checksum: u64,
+    /// Checksum of what the restorer relies on: the head up to this field, [`Section::Regions`] and [`Section::Hot`]. It stands last.
+    pub checksum: u64,
 }
 
 const _: () = assert!(size_of::<Head>() <= HEAD_LEN);
+const _: () = assert!(CHECKSUM_AT + size_of::<u64>() == size_of::<Head>());
+
+/// Where the head's checksum stands: what lies before it is checked by it.
+const CHECKSUM_AT: usize = core::mem::offset_of!(Head, checksum);
+
+/// What the launcher alone relies on.
+const INPUTS: [Section; 6] = [
+    Section::Directories,
+    Section::Files,
+    Section::Absences,
+    Section::Prefixes,
+    Section::Strings,
+    Section::Meta,
+];
 
 /// Why bytes are not the head of an image that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +126,8 @@ pub enum HeadError {
     Section(usize),
     /// The page contents are not aligned or lie outside the file.
     Pages,
+    /// The head or a table has not the checksum that it was written with.
+    Checksum,
 }
 
 impl core::fmt::Display for HeadError {
@@ -122,6 +143,7 @@ impl core::fmt::Display for HeadError {
             }
             HeadError::Section(i) => write!(f, "section {i} of the image is damaged"),
             HeadError::Pages => f.write_str("the image's page contents are damaged"),
+            HeadError::Checksum => f.write_str("the image is damaged: its checksum differs"),
         }
     }
 }
@@ -155,6 +177,51 @@ impl Head {
             return Err(HeadError::Pages);
         }
         Ok(head)
+    }
+
+    /// Checks what the restorer relies on: the head itself, the regions and the hot pages. `file` as for [`Head::table`].
+    ///
+    /// # Errors
+    /// Where a bit of it is not as it was written.
+    pub fn verify(&self, file: &[u8]) -> Result<(), HeadError> {
+        let sum = self
+            .checksum_of(self.bytes_of(Section::Regions, file), self.bytes_of(Section::Hot, file));
+        if sum == self.checksum { Ok(()) } else { Err(HeadError::Checksum) }
+    }
+
+    /// Checks what the launcher relies on beside it: the inputs and what is said for people.
+    ///
+    /// # Errors
+    /// As [`Head::verify`].
+    pub fn verify_inputs(&self, file: &[u8]) -> Result<(), HeadError> {
+        let sum = checksum::of(&INPUTS.map(|section| self.bytes_of(section, file)));
+        if sum == self.inputs_checksum { Ok(()) } else { Err(HeadError::Checksum) }
+    }
+
+    /// Sets both checksums, once everything else is in the head. `sections` are the file's bytes behind [`HEAD_LEN`] up to the page
+    /// contents.
+    pub fn seal(&mut self, sections: &[u8]) {
+        let bytes_of = |section: Section| {
+            let span = self.section(section);
+            let start = usize::try_from(span.offset).ok().and_then(|at| at.checked_sub(HEAD_LEN));
+            start
+                .zip(usize::try_from(span.len).ok())
+                .and_then(|(start, len)| sections.get(start..start.checked_add(len)?))
+                .unwrap_or(&[])
+        };
+        let inputs = checksum::of(&INPUTS.map(bytes_of));
+        let (regions, hot) = (bytes_of(Section::Regions), bytes_of(Section::Hot));
+        self.inputs_checksum = inputs;
+        self.checksum = self.checksum_of(regions, hot);
+    }
+
+    fn checksum_of(&self, regions: &[u8], hot: &[u8]) -> u64 {
+        let head = self.as_bytes().get(..CHECKSUM_AT).unwrap_or(&[]);
+        checksum::of(&[head, regions, hot])
+    }
+
+    fn bytes_of<'a>(&self, section: Section, file: &'a [u8]) -> &'a [u8] {
+        self.table(section, file)
     }
 
     /// Whether this is a refusal rather than an image of a process.

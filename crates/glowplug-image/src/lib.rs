@@ -9,12 +9,13 @@
 //! ```
 //!
 //! The head carries a magic, a format version and the place of each section. An image of another version is refused, never
-//! guessed at. A *refusal* is an image without regions: it says why a program may not be frozen, and its inputs say for how long.
+//! guessed at, and so is one whose head or tables do not have the checksums that the head names. A *refusal* is an image without regions: it says why a program may not be frozen, and its inputs say for how long.
 //!
 //! Everything here is plain data without I/O, allocation or unsafe code, so that it can be fuzzed and shared with the restorer.
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod cpu;
 pub mod head;
 pub mod inputs;

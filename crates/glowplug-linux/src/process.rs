@@ -212,6 +212,12 @@ impl Process {
         Ok(children)
     }
 
+    /// The name of the program that it runs, as the kernel keeps it: its first 15 bytes.
+    pub fn name(self) -> io::Result<String> {
+        let name = fs::read(self.path("comm"))?;
+        Ok(String::from_utf8_lossy(&name).trim_end().to_owned())
+    }
+
     /// Its descriptors and what they refer to.
     pub fn descriptors(self) -> io::Result<Vec<(u32, PathBuf)>> {
         let mut found: Vec<(u32, PathBuf)> = fs::read_dir(self.path("fd"))?

@@ -2,6 +2,8 @@
 //!
 //! Before `main`, Rust's runtime sets SIGPIPE to be ignored and opens `/dev/null` on standard descriptors that were closed. A
 //! launcher must hand on what it was given, so this module looks first: a constructor runs before the runtime does.
+//!
+//! It also sets SIGXFSZ to be ignored: where files may not grow, writing one is to fail with an error instead of ending the process.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
@@ -13,6 +15,8 @@ static ENVIRONMENT: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 /// 1 where SIGPIPE was inherited as ignored.
 static PIPE_IGNORED: AtomicU8 = AtomicU8::new(0);
+/// 1 where SIGXFSZ was.
+static FILE_SIZE_IGNORED: AtomicU8 = AtomicU8::new(0);
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 compile_error!("only glibc hands argc, argv and environ to constructors");
@@ -35,13 +39,19 @@ extern "C" fn capture(argc: c_int, argv: *mut *const c_char, environment: *mut *
         }
     }
     CLOSED.store(closed, Ordering::Relaxed);
+    PIPE_IGNORED.store(u8::from(is_ignored(libc::SIGPIPE)), Ordering::Relaxed);
+    FILE_SIZE_IGNORED.store(u8::from(is_ignored(libc::SIGXFSZ)), Ordering::Relaxed);
+    // SAFETY: ignoring a signal runs no code of this process.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+fn is_ignored(signal: c_int) -> bool {
     // SAFETY: `sigaction` is plain data for which zeros are valid, and asking for a disposition changes nothing.
-    let ignored = unsafe {
+    unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut action) == 0
+        libc::sigaction(signal, std::ptr::null(), &mut action) == 0
             && action.sa_sigaction == libc::SIG_IGN
-    };
-    PIPE_IGNORED.store(u8::from(ignored), Ordering::Relaxed);
+    }
 }
 
 /// The process's arguments, from its own name on, exactly as they were given.
@@ -82,16 +92,18 @@ pub fn was_closed(n: u8) -> bool {
     n < 3 && CLOSED.load(Ordering::Relaxed) & (1 << n) != 0
 }
 
-/// Undoes what Rust's runtime did before `main`, as the last step before another program is executed.
+/// Undoes what Rust's runtime and this module did before `main`, as the last step before another program is executed.
 ///
-/// SIGPIPE gets back the disposition that was inherited, and standard descriptors that were closed close on `exec`.
+/// SIGPIPE and SIGXFSZ get back the dispositions that were inherited, and standard descriptors that were closed close on `exec`.
 pub fn restore_inherited() {
-    let disposition = match PIPE_IGNORED.load(Ordering::Relaxed) {
-        0 => libc::SIG_DFL,
-        _ => libc::SIG_IGN,
-    };
-    // SAFETY: both dispositions are valid for SIGPIPE and run no code of this process.
-    unsafe { libc::signal(libc::SIGPIPE, disposition) };
+    for (signal, ignored) in [(libc::SIGPIPE, &PIPE_IGNORED), (libc::SIGXFSZ, &FILE_SIZE_IGNORED)] {
+        let disposition = match ignored.load(Ordering::Relaxed) {
+            0 => libc::SIG_DFL,
+            _ => libc::SIG_IGN,
+        };
+        // SAFETY: both dispositions are valid for any signal and run no code of this process.
+        unsafe { libc::signal(signal, disposition) };
+    }
     for descriptor in 0..3u8 {
         if was_closed(descriptor) {
             // SAFETY: the number is open or not; setting a flag on it gives no access to memory. Whatever the runtime or this

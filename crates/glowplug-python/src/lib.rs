@@ -8,6 +8,7 @@
 //! | `interpreter.rs` | initialises CPython as its own `main` would |
 //! | `job.rs` | what the freezer asks for, and what it is told |
 //! | `python/preload.py` | imports and notes what was read |
+//! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
@@ -19,6 +20,7 @@ mod interpreter;
 mod job;
 mod native;
 mod object;
+mod population;
 mod program;
 mod still;
 mod thawed;

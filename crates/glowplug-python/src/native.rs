@@ -1,6 +1,7 @@
 //! Functions that the embedded Python code calls.
 
 use crate::object::{self, Object};
+use crate::population;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -79,38 +80,22 @@ unsafe extern "C" fn recorder_flags(
     }
 }
 
-/// `population()`: how many descriptors and how many threads the process has, by system calls that the recorder does not see.
+/// `population(closely)`: how many descriptors, threads, child processes and, if one looks closely, shared writable mappings the process
+/// has, by system calls that the recorder does not see.
 unsafe extern "C" fn population(
     _: *mut ffi::PyObject,
-    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: GIL: called by CPython.
+    // SAFETY: GIL: called by CPython with a tuple.
     unsafe {
-        let counts = [c"/proc/self/fd", c"/proc/self/task"].map(count_entries);
+        let closely = ffi::PyTuple_GetItem(arguments, 0);
+        if closely.is_null() {
+            return ptr::null_mut();
+        }
+        let counts = population::count(ffi::PyObject_IsTrue(closely) == 1);
         let list = object::list(counts.map(|count| object::integer(count)));
         ffi::PyList_AsTuple(list.as_ptr())
     }
-}
-
-fn count_entries(path: &CStr) -> u64 {
-    let mut buffer = [0u8; 8192];
-    let mut count = 0;
-    // SAFETY: plain system calls; getdents64 writes at most the buffer's length, and its records are walked inside that.
-    unsafe {
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let fd = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags);
-        loop {
-            let got = libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len());
-            let Ok(got @ 1..) = usize::try_from(got) else { break };
-            let mut at = 0;
-            while at + 18 < got {
-                at += usize::from(u16::from_le_bytes([buffer[at + 16], buffer[at + 17]])).max(1);
-                count += 1;
-            }
-        }
-        libc::syscall(libc::SYS_close, fd);
-    }
-    count
 }
 
 /// `refill_mt19937(capsule)`: fresh entropy for numpy's global generator, in place.

@@ -84,8 +84,15 @@ impl Access {
     pub fn of_flags(flags: c_int) -> Self {
         let mode = flags & libc::O_ACCMODE;
         let creates = flags & (libc::O_CREAT | libc::O_TRUNC) != 0;
+        // There was nothing in it, or nothing is left: what is read there was written first.
+        let empty = flags & libc::O_TRUNC != 0
+            || flags & (libc::O_CREAT | libc::O_EXCL) == libc::O_CREAT | libc::O_EXCL;
         let place = flags & libc::O_PATH != 0;
-        Self { read: mode != libc::O_WRONLY, write: mode != libc::O_RDONLY || creates, place }
+        Self {
+            read: mode != libc::O_WRONLY && !empty,
+            write: mode != libc::O_RDONLY || creates,
+            place,
+        }
     }
 
     /// From the mode of `fopen`.

@@ -161,6 +161,7 @@ fn map_tables(fd: usize) -> Result<Tables, Obstacle> {
     map(len)?;
     tables.len = len;
     Head::parse(tables.bytes(), file_len).map_err(|_| Obstacle::Damaged)?;
+    tables.head().verify(tables.bytes()).map_err(|_| Obstacle::Damaged)?;
     if tables.head().is_refusal() {
         return Err(Obstacle::Damaged);
     }

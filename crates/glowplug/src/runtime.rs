@@ -43,6 +43,12 @@ impl Runtime {
         self.folder.join(format!("python-3.{minor}.so"))
     }
 
+    /// Whether the parts are there that a recorded start needs, and a thaw after it. A library that is to be preloaded and is missing
+    /// would make the dynamic linker complain to the program's user.
+    pub fn can_record(&self) -> bool {
+        self.recorder().is_file() && self.restorer().is_file()
+    }
+
     /// All parts that an image of CPython 3.`minor` rests on.
     pub fn files(&self, minor: u8) -> Vec<PathBuf> {
         vec![self.restorer(), self.recorder(), self.extension(minor)]

@@ -123,6 +123,7 @@ impl Image {
         head.pages_offset = bytes.len() as u64;
         bytes.resize(bytes.len() + usize::try_from(pages * PAGE).expect("fits"), 7);
         head.file_len = bytes.len() as u64;
+        head.seal(&bytes[HEAD_LEN..]);
         bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
         bytes
     }

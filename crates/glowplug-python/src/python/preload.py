@@ -13,17 +13,21 @@ _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 # Lists every folder of sys.path, but only for names that end in -info.
 _METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
 
+# What `population` counts, in its order.
+_POPULATION = ("descriptor", "thread", "child", "shared")
+
 
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
-    def __init__(self, native):
+    def __init__(self, native, closely):
         self.native = native
+        self.closely = closely
         self.lookups = {}
         self.names = set()
         self.copied_by = set()
         self.grew = []
-        self.population = native["population"]()
+        self.population = native["population"](closely)
         self.undo = []
 
     def replace(self, owner, name, make):
@@ -35,6 +39,8 @@ class Recording:
         self.replace(_external.FileFinder, "find_spec", self.find_spec)
         self.replace(_external.FileFinder, "_fill_cache", self.fill_cache)
         self.replace(_external._LoaderBasics, "exec_module", self.exec_module)
+        # What an import writes down of its own accord would look like an act of the program's.
+        self.replace(_external.SourceFileLoader, "_cache_bytecode", self.cache_bytecode)
         self.replace(_external.ExtensionFileLoader, "create_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         self.replace(sys.modules["os"], "listdir", self.listdir)
@@ -91,14 +97,19 @@ class Recording:
 
         return exec_module
 
+    def cache_bytecode(self, original):
+        def _cache_bytecode(loader, source_path, bytecode_path, data):
+            pass
+
+        return _cache_bytecode
+
     def look_around(self, module):
         """Blames what appeared since the last look on the module that has just been loaded: the innermost one is done first."""
-        descriptors, threads = self.native["population"]()
-        if descriptors > self.population[0]:
-            self.grew.append(("descriptor", module))
-        if threads > self.population[1]:
-            self.grew.append(("thread", module))
-        self.population = descriptors, threads
+        population = self.native["population"](self.closely)
+        for kind, before, now in zip(_POPULATION, self.population, population):
+            if now > before:
+                self.grew.append((kind, module))
+        self.population = population
 
     def environ_item(self, original):
         def __getitem__(environ, key):
@@ -129,7 +140,8 @@ def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
     `job` maps "preload" to dotted names, "optional" to names whose ImportError is the program's own business, "path0" to what the
-    program will have as sys.path[0] (empty: nothing is put there), "file" to the program's file.
+    program will have as sys.path[0] (empty: nothing is put there), "file" to the program's file. Where it has "closely", shared memory
+    is looked for after each module, which takes long.
     """
     if "os" not in sys.modules:
         return [("refused", "the interpreter runs without site", "")]
@@ -145,7 +157,7 @@ def preload(job, native):
     umask = os.umask(0)
     os.umask(umask)
     known = set(sys.modules)
-    recording = Recording(native)
+    recording = Recording(native, "closely" in job)
     report = []
     recording.start()
     try:

@@ -105,7 +105,9 @@ impl OpenImage {
         check_stat(&stat)?;
         let file_len = u64::try_from(stat.st_size).unwrap_or(0);
         let view = view_of_tables(&file, file_len)?;
-        Head::parse(view.bytes(), file_len).map_err(Unusable::Head)?;
+        let head = Head::parse(view.bytes(), file_len).map_err(Unusable::Head)?;
+        head.verify(view.bytes()).map_err(Unusable::Head)?;
+        head.verify_inputs(view.bytes()).map_err(Unusable::Head)?;
         Ok(OpenImage { file, stat, view })
     }
 

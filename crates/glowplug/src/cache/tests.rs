@@ -5,7 +5,7 @@ use glowplug_image::{FORMAT_VERSION, HEAD_LEN, Head, HeadError, MAGIC, PAGE, Spa
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::time::{Duration, SystemTime};
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 struct Place {
     _folder: tempfile::TempDir,
@@ -38,8 +38,9 @@ fn image_bytes(key: &Digest, pages: u64) -> Vec<u8> {
     head.pages_offset = HEAD_LEN as u64 + PAGE;
     head.file_len = head.pages_offset + pages * PAGE;
     let mut bytes = vec![0; usize::try_from(head.file_len).expect("fits")];
-    bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
     bytes[HEAD_LEN..HEAD_LEN + META.len()].copy_from_slice(META);
+    head.seal(&bytes[HEAD_LEN..]);
+    bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
     bytes
 }
 
@@ -138,8 +139,16 @@ fn what_may_not_be_trusted_is_named() {
     let mut other = bytes.clone();
     other[8] = 99;
     assert_eq!(put(&other), Unusable::Head(HeadError::Version(99)));
+    for place in [std::mem::offset_of!(Head, context), HEAD_LEN] {
+        let mut other = bytes.clone();
+        other[place] ^= 1;
+        assert_eq!(put(&other), Unusable::Head(HeadError::Checksum));
+    }
+    let mut head = Head::read_from_prefix(&bytes).expect("long enough").0;
+    head.build[0] ^= 1;
+    head.seal(&bytes[HEAD_LEN..]);
     let mut other = bytes.clone();
-    other[std::mem::offset_of!(Head, build)] ^= 1;
+    other[..size_of::<Head>()].copy_from_slice(head.as_bytes());
     assert_eq!(put(&other), Unusable::OtherBuild);
     assert_eq!(put(&image_bytes(&key(2), 3)), Unusable::OtherKey);
 }

@@ -1,17 +1,19 @@
 //! `glowplug freeze`: makes an image on purpose, in the foreground.
 
-use crate::cache::Cache;
-use crate::commandline;
+use crate::cache::{Cache, CacheError};
+use crate::commandline::{self, Target};
 use crate::freeze::publish::{self, PublishError};
 use crate::freeze::{FreezeError, Preload, Recipe, detached, plan};
 use crate::inputs::Record;
-use crate::interpreter::{Interpreter, Probe};
+use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::key::Digest;
 use crate::runtime::Runtime;
 use crate::settings::{Environment, Settings};
 use crate::start::{self, Start};
 use crate::{exit, explain};
 use std::ffi::{CStr, CString, OsString};
+use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -43,9 +45,37 @@ enum Failure {
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// Nothing can be frozen here.
+    /// There is no such script.
+    #[error("cannot open the script {}: {source}", path.display())]
+    Script {
+        /// What was named.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no interpreter.
+    #[error(transparent)]
+    Interpreter(#[from] NotFound),
+    /// The interpreter says nothing about itself.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The program can only be started plainly.
     #[error("{0}")]
     Impossible(String),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The lock of the program cannot be taken.
+    #[error("cannot lock the cache folder {}: {source}", folder.display())]
+    Lock {
+        /// The cache.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A part of Glowplug is missing.
+    #[error("Glowplug's own part {} is missing\nhelp: install Glowplug again", .0.display())]
+    Runtime(PathBuf),
     /// The freeze itself failed.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -54,10 +84,16 @@ enum Failure {
 impl Failure {
     fn status(&self) -> u8 {
         match self {
-            Failure::Usage(_) => exit::USAGE,
+            // As python has it where there is no such script.
+            Failure::Usage(_) | Failure::Script { .. } => exit::USAGE,
+            Failure::Interpreter(_) => exit::NOT_FOUND,
             Failure::Publish(PublishError::Freeze(FreezeError::Refused(_)))
             | Failure::Impossible(_) => exit::REFUSED,
-            Failure::Publish(_) => exit::IMAGE,
+            Failure::Publish(_)
+            | Failure::Probe(_)
+            | Failure::Cache(_)
+            | Failure::Lock { .. }
+            | Failure::Runtime(_) => exit::IMAGE,
         }
     }
 }
@@ -103,8 +139,7 @@ fn into_file(
     let root = PathBuf::from("/");
     let settings = Settings::load(&run_options, environment, folder.as_deref().unwrap_or(&root))
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let interpreter = Interpreter::find(&settings, environment, folder.as_deref())
-        .map_err(|error| Failure::Impossible(error.to_string()))?;
+    let interpreter = Interpreter::find(&settings, environment, folder.as_deref())?;
     let probe = probe(&interpreter, None)?;
     let path = folder.map_or(interpreter.path.clone(), |folder| folder.join(&interpreter.path));
     let recipe = Recipe {
@@ -122,7 +157,7 @@ fn into_file(
         target: format!("any program on {}", options.preload.join(", ")),
         version: plan::version(&probe),
     };
-    Ok(publish::into_file(&recipe, &runtime(environment)?, environment, output)?)
+    Ok(publish::into_file(&recipe, &runtime(environment, &recipe)?, environment, output)?)
 }
 
 fn into_cache(
@@ -146,19 +181,20 @@ fn into_cache(
     let folder = start::working_directory();
     let settings = start::settings_of(&command, environment, folder.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let start = Start::new(command, environment, settings, folder, 0)
-        .map_err(|error| Failure::Impossible(error.to_string()))?;
+    let start = Start::new(command, environment, settings, folder, 0)?;
+    if let Target::Script(path) = start.command.target {
+        let open = File::open(path).map(drop);
+        open.map_err(|source| Failure::Script { path: path.to_owned(), source })?;
+    }
     let freezable = start.freezable().map_err(|reason| Failure::Impossible(reason.to_string()))?;
-    let cache =
-        start.settings.cache_dir.as_deref().ok_or("there is no folder for the cache".to_owned());
-    let cache = cache
-        .and_then(|folder| Cache::create(folder).map_err(|error| error.to_string()))
-        .map_err(Failure::Impossible)?;
+    let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
+    let cache = Cache::create(folder)?;
     let _lock = match &mut handed {
         Some(handed) => handed.lock(&cache, &freezable.key),
         None => {
             let lock = cache.wait_for_lock(&freezable.key);
-            Some(lock.map_err(|error| Failure::Impossible(error.to_string()))?)
+            let folder = folder.to_owned();
+            Some(lock.map_err(|source| Failure::Lock { folder, source })?)
         }
     };
     let record = record(options.detached, handed.as_mut());
@@ -166,7 +202,8 @@ fn into_cache(
     let recipe =
         plan::recipe(&start, &freezable, &probe, record.as_ref()).map_err(Failure::Impossible)?;
     let limit = start.settings.cache_size;
-    Ok(publish::into_cache(&recipe, &runtime(environment)?, environment, &cache, limit)?)
+    let runtime = runtime(environment, &recipe)?;
+    Ok(publish::into_cache(&recipe, &runtime, environment, &cache, limit)?)
 }
 
 fn record(program: Option<u32>, handed: Option<&mut detached::Handed>) -> Option<Record> {
@@ -174,16 +211,16 @@ fn record(program: Option<u32>, handed: Option<&mut detached::Handed>) -> Option
 }
 
 fn probe(interpreter: &Interpreter, cache: Option<&Cache>) -> Result<Probe, Failure> {
-    let probe = interpreter.probe(cache).map_err(|error| Failure::Impossible(error.to_string()))?;
+    let probe = interpreter.probe(cache)?;
     match probe.unsupported_reason() {
         Some(reason) => Err(Failure::Impossible(reason)),
         None => Ok(probe),
     }
 }
 
-fn runtime(environment: &Environment) -> Result<Runtime, Failure> {
-    let missing = "Glowplug's own parts are not where they belong; install it again";
-    Runtime::find(environment)
-        .filter(|runtime| runtime.restorer().is_file())
-        .ok_or_else(|| Failure::Impossible(missing.to_owned()))
+fn runtime(environment: &Environment, recipe: &Recipe) -> Result<Runtime, Failure> {
+    let runtime =
+        Runtime::find(environment).ok_or_else(|| Failure::Runtime("/proc/self/exe".into()))?;
+    let missing = runtime.files(recipe.version.1).into_iter().find(|part| !part.is_file());
+    missing.map_or(Ok(runtime), |part| Err(Failure::Runtime(part)))
 }

@@ -186,7 +186,8 @@ fn freeze_for_next_time(
         .filter(|_| std::process::id() != 1)
         .and_then(|folder| Cache::create(folder).ok())
         .and_then(|cache| cache.lock(&freezable.key).ok().flatten());
-    let Some((lock, runtime)) = lock.zip(Runtime::find(start.environment)) else {
+    let runtime = Runtime::find(start.environment).filter(Runtime::can_record);
+    let Some((lock, runtime)) = lock.zip(runtime) else {
         return Vec::new();
     };
     // Whatever fails here only means that there will be no image next time.

@@ -12,7 +12,7 @@ use glowplug_linux::detach;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Resource};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -21,6 +21,9 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Room for the record of a start, bytes.
 const RECORD_LEN: u64 = 4 << 20;
+
+/// How long a file must be allowed to be for a freezer to have a chance: as long as its own record, bytes. Images are seldom shorter.
+const FILE_ROOM: u64 = super::subject::RECORD_LEN;
 
 /// How long a program is waited for; one that runs longer has done its leading imports and is frozen beside it.
 const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
@@ -40,6 +43,9 @@ pub fn spawn(
     runtime: &Runtime,
     lock: Lock,
 ) -> io::Result<Vec<CString>> {
+    if rustix::process::getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < FILE_ROOM) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let record = rustix::fs::memfd_create("glowplug-record", MemfdFlags::CLOEXEC)?;
     rustix::fs::ftruncate(&record, RECORD_LEN)?;
     let process = CString::new(std::process::id().to_string())?;

@@ -47,12 +47,18 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
             "{module} leaves a descriptor open ({target}) when it is imported"
         )));
     }
-    if !process.children()?.is_empty() {
-        return Ok(Some("an import leaves a child process running".to_owned()));
+    if let Some(&child) = process.children()?.iter().chain(&subject.orphans()?).next() {
+        let module = module(&report.spawned);
+        // It may just have ended.
+        let name = Process::new(child).name().unwrap_or_else(|_| format!("process {child}"));
+        return Ok(Some(format!("{module} leaves a child process ({name}) when it is imported")));
     }
     if let Some(shared) = mappings.iter().find(|m| is_shared_writable(m)) {
+        let module = module(&report.shared);
         let name = if shared.name.is_empty() { "anonymous" } else { &shared.name };
-        return Ok(Some(format!("an import maps shared, writable memory ({name})")));
+        return Ok(Some(format!(
+            "{module} maps shared, writable memory ({name}) when it is imported"
+        )));
     }
     let output = subject.output()?;
     if !output.is_empty() {
@@ -61,6 +67,11 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
         return Ok(Some(format!("an import prints: {line}")));
     }
     Ok(None)
+}
+
+/// Whether the process must be refused for what it shares with others.
+pub fn maps_shared_memory(subject: &Subject) -> io::Result<bool> {
+    Ok(subject.process().mappings()?.iter().any(is_shared_writable))
 }
 
 /// Whether a mapping is shared with others and can be written; the record is the recorder's and goes before the process stands still.

@@ -131,13 +131,19 @@ pub fn freeze(
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
     let mut names = Needed::default();
+    let mut closely = false;
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
         let mut subject =
-            Subject::start(recipe, runtime, &names.select(environment)).map_err(broken)?;
+            Subject::start(recipe, runtime, &names.select(environment), closely).map_err(broken)?;
         let report = Report::parse(&subject.hear().map_err(broken)?);
         let record = subject.record().map_err(broken)?;
         if names.learn(&report, &record, environment) {
+            continue;
+        }
+        if !closely && examine::maps_shared_memory(&subject).map_err(broken)? {
+            // Finding out by which module would slow down every freeze, so that another pass is made for it.
+            closely = true;
             continue;
         }
         let observed = observe(recipe, runtime, &report, record, &subject)?;
@@ -216,11 +222,11 @@ impl Frozen {
         write::length(self)
     }
 
-    /// Writes the image to `file`, from its first byte.
+    /// Writes the image to `file`, from its first byte; without hot pages for its rehearsal.
     ///
     /// # Errors
     /// Where the disk is full or the process cannot be read.
-    pub fn write(&self, recipe: &Recipe, file: &File, hot: &[HotRange]) -> io::Result<()> {
+    pub fn write(&self, recipe: &Recipe, file: &File, hot: Option<&[HotRange]>) -> io::Result<()> {
         write::image(self, recipe, file, hot)
     }
 

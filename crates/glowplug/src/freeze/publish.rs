@@ -86,9 +86,9 @@ fn fill(
     environment: &Environment,
     file: &File,
 ) -> Result<(), PublishError> {
-    frozen.write(recipe, file, &[])?;
+    frozen.write(recipe, file, None)?;
     let hot = frozen.rehearse(recipe, runtime, environment, file)?;
-    Ok(frozen.write(recipe, file, &hot)?)
+    Ok(frozen.write(recipe, file, Some(&hot))?)
 }
 
 fn file_of(image: &impl AsFd) -> io::Result<File> {

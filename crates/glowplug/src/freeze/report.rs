@@ -23,6 +23,10 @@ pub struct Report {
     pub opened: Vec<String>,
     /// Modules after whose import there were more threads.
     pub started: Vec<String>,
+    /// Modules after whose import there were more child processes.
+    pub spawned: Vec<String>,
+    /// Modules after whose import there was more shared, writable memory.
+    pub shared: Vec<String>,
 }
 
 impl Report {
@@ -43,7 +47,9 @@ impl Report {
                 }
                 "copied" => report.copied.push(text(&note.a)),
                 "grew" if note.a == b"descriptor" => report.opened.push(text(&note.b)),
-                "grew" => report.started.push(text(&note.b)),
+                "grew" if note.a == b"thread" => report.started.push(text(&note.b)),
+                "grew" if note.a == b"child" => report.spawned.push(text(&note.b)),
+                "grew" if note.a == b"shared" => report.shared.push(text(&note.b)),
                 _ => {}
             }
         }

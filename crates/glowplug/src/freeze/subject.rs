@@ -6,8 +6,10 @@ use crate::inputs::Record;
 use crate::runtime::Runtime;
 use glowplug_image::{Context, FORMAT_VERSION};
 use glowplug_linux::Process;
+use glowplug_linux::descendants::{self, Descendants};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
+use rustix::process::{Pid, Signal};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -17,11 +19,13 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 /// Room for what a freezer's interpreter does with files, bytes.
-const RECORD_LEN: u64 = 64 << 20;
+pub(super) const RECORD_LEN: u64 = 64 << 20;
 
-/// A preloading interpreter, and after [`Subject::let_stand_still`] its forked child that stands still. Both end with this value.
+/// A preloading interpreter, and after [`Subject::let_stand_still`] its forked child that stands still. Both end with this value, and so
+/// does whatever else they have started.
 pub struct Subject {
     child: Child,
+    descendants: Descendants,
     socket: UnixStream,
     /// Inode of the interpreter's end of the socket.
     peer: u64,
@@ -40,13 +44,14 @@ pub struct Still {
 }
 
 impl Subject {
-    /// Starts the interpreter and gives it its job.
+    /// Starts the interpreter and gives it its job. Where it is to look `closely`, it says which module maps shared memory.
     pub fn start(
         recipe: &Recipe,
         runtime: &Runtime,
         variables: &[(OsString, OsString)],
+        closely: bool,
     ) -> io::Result<Subject> {
-        let (mut ours, theirs) = UnixStream::pair()?;
+        let (ours, theirs) = UnixStream::pair()?;
         let record = memory_file("glowplug-record", RECORD_LEN)?;
         let output = File::from(memory_file("glowplug-output", 0)?);
         // Nothing else in this process starts programs, so that nobody else inherits the two.
@@ -65,11 +70,15 @@ impl Subject {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output.try_clone()?);
+        descendants::set_apart(&mut command);
+        let descendants = Descendants::adopt()?;
         let child = command.spawn()?;
         let peer = rustix::fs::fstat(&theirs)?.st_ino;
         drop(theirs);
-        conversation::send(&mut ours, &job(recipe))?;
-        Ok(Subject { child, socket: ours, peer, record: record.into(), output, still: None })
+        let (socket, record) = (ours, record.into());
+        let mut subject = Subject { child, descendants, socket, peer, record, output, still: None };
+        conversation::send(&mut subject.socket, &job(recipe, closely))?;
+        Ok(subject)
     }
 
     /// Waits until the imports are done, and says what the interpreter told.
@@ -128,6 +137,13 @@ impl Subject {
         Process::new(self.child.id())
     }
 
+    /// Processes that the imports have started and that outlived their parents.
+    pub fn orphans(&self) -> io::Result<Vec<u32>> {
+        let mut orphans = self.descendants.children()?;
+        orphans.retain(|&child| child != self.child.id());
+        Ok(orphans)
+    }
+
     /// The process that stands still.
     pub fn still(&self) -> io::Result<Still> {
         self.still.ok_or_else(|| io::Error::other("the interpreter does not stand still"))
@@ -143,12 +159,12 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        // The child's read ends with our end of the socket, the interpreter then waits for it and ends.
-        let _ = self.socket.shutdown(std::net::Shutdown::Both);
-        if self.still.is_none() {
-            let _ = self.child.kill();
+        if let Some(session) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(session, Signal::KILL);
         }
         let _ = self.child.wait();
+        // What has left the session, the process that stood still, and their children.
+        self.descendants.end();
     }
 }
 
@@ -158,8 +174,11 @@ fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-fn job(recipe: &Recipe) -> Vec<(&str, &[u8])> {
+fn job(recipe: &Recipe, closely: bool) -> Vec<(&str, &[u8])> {
     let mut job = Vec::new();
+    if closely {
+        job.push(("closely", &[][..]));
+    }
     for preload in &recipe.preload {
         job.push(("preload", preload.module.as_bytes()));
         if preload.optional {

@@ -30,17 +30,32 @@ pub fn length(frozen: &Frozen) -> u64 {
     contents + (HEAD_LEN + tables + regions + hot + modules + (64 << 10)) as u64
 }
 
-/// Writes the image of a process that stands still.
-pub fn image(frozen: &Frozen, recipe: &Recipe, file: &File, hot: &[HotRange]) -> io::Result<()> {
+/// Writes the image of a process that stands still. The hot pages are not known before the rehearsal; an image without them is for that
+/// alone, and says nothing about its contents.
+pub fn image(
+    frozen: &Frozen,
+    recipe: &Recipe,
+    file: &File,
+    hot: Option<&[HotRange]>,
+) -> io::Result<()> {
     let mut regions: Vec<Region> = frozen.regions.iter().map(|piece| piece.region).collect();
+    let mut contents = hot.map(|_| blake3::Hasher::new());
+    let hot = hot.unwrap_or_default();
     let hot = &hot[..hot.len().min(MAX_HOT)];
-    let meta = meta(recipe, &frozen.tables, frozen.names.names(), &frozen.report.modules, None);
+    let said = Said {
+        modules: &frozen.report.modules,
+        // Takes the place of the digest, which is known when the contents are written.
+        contents: contents.as_ref().map(|_| "0".repeat(2 * blake3::OUT_LEN)),
+        ..Said::default()
+    };
+    let names = &frozen.names;
+    let meta_of = |said: &Said<'_>| meta(recipe, &frozen.tables, names.names(), said);
     let mut sections = Sections::new();
     // The table of regions does not change its length when the offsets are known.
     sections.add(Section::Regions, regions.as_bytes());
     sections.add(Section::Hot, hot.as_bytes());
     sections.add_inputs(&frozen.tables);
-    sections.add(Section::Meta, &meta);
+    sections.add(Section::Meta, &meta_of(&said));
     let pages_offset = sections.pages_offset();
     let mut offset = pages_offset;
     for (region, piece) in regions.iter_mut().zip(&frozen.regions) {
@@ -50,13 +65,17 @@ pub fn image(frozen: &Frozen, recipe: &Recipe, file: &File, hot: &[HotRange]) ->
         }
     }
     sections.overwrite(Section::Regions, regions.as_bytes());
-    let head = sections.head(recipe, &frozen.context, offset, 0)?;
     file.set_len(0)?;
     file.set_len(offset)?;
     let memory = frozen.subject.still()?.process.memory()?;
     for region in regions.iter().filter(|region| region.offset != 0) {
-        copy(&memory, region, file)?;
+        copy(&memory, region, file, contents.as_mut())?;
     }
+    if let Some(contents) = contents {
+        let contents = Some(contents.finalize().to_hex().to_string());
+        sections.overwrite(Section::Meta, &meta_of(&Said { contents, ..said }));
+    }
+    let head = sections.head(recipe, &frozen.context, offset, 0)?;
     file.write_all_at(&sections.body, HEAD_LEN as u64)?;
     file.write_all_at(head.as_bytes(), 0)
 }
@@ -79,7 +98,8 @@ pub fn refusal(refusal: &Refusal, recipe: &Recipe, file: &File) -> io::Result<()
 }
 
 fn refusal_sections(refusal: &Refusal, recipe: &Recipe) -> Sections {
-    let meta = meta(recipe, &refusal.inputs, refusal.names.names(), &[], Some(&refusal.reason));
+    let said = Said { reason: Some(&refusal.reason), ..Said::default() };
+    let meta = meta(recipe, &refusal.inputs, refusal.names.names(), &said);
     let mut sections = Sections::new();
     sections.add(Section::Regions, &[]);
     sections.add(Section::Hot, &[]);
@@ -88,13 +108,21 @@ fn refusal_sections(refusal: &Refusal, recipe: &Recipe) -> Sections {
     sections
 }
 
-/// What `glowplug images show` tells.
+/// What only an image or only a refusal says for people.
+#[derive(Default)]
+struct Said<'a> {
+    modules: &'a [String],
+    /// Digest of the page contents, hexadecimal.
+    contents: Option<String>,
+    reason: Option<&'a str>,
+}
+
+/// What `glowplug images` tells. Its length does not depend on which digest of the contents there is.
 fn meta<'a>(
     recipe: &Recipe,
     tables: &Tables,
     names: impl Iterator<Item = &'a [u8]>,
-    modules: &[String],
-    reason: Option<&str>,
+    said: &Said<'_>,
 ) -> Vec<u8> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (major, minor, micro) = recipe.version;
@@ -104,10 +132,11 @@ fn meta<'a>(
         "python_version": format!("{major}.{minor}.{micro}"),
         "options": recipe.options.iter().map(|o| text(o.as_bytes())).collect::<Vec<_>>(),
         "preload": recipe.preload.iter().map(|p| &p.module).collect::<Vec<_>>(),
-        "modules": modules,
+        "modules": said.modules,
         "env_names": names.map(text).collect::<Vec<_>>(),
         "notes": tables.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "reason": reason,
+        "reason": said.reason,
+        "contents": said.contents,
     });
     meta.to_string().into_bytes()
 }
@@ -149,7 +178,7 @@ impl Sections {
 
     fn head(&self, recipe: &Recipe, context: &Context, len: u64, flags: u32) -> io::Result<Head> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-        Ok(Head {
+        let mut head = Head {
             magic: MAGIC,
             version: FORMAT_VERSION,
             flags,
@@ -160,12 +189,21 @@ impl Sections {
             pages_offset: self.pages_offset(),
             sections: self.spans,
             context: *context,
-        })
+            inputs_checksum: 0,
+            checksum: 0,
+        };
+        head.seal(&self.body);
+        Ok(head)
     }
 }
 
-/// Copies a region's contents; zero pages become holes, and what cannot be read (the tail behind the end of a mapped file) zeros.
-fn copy(memory: &File, region: &Region, file: &File) -> io::Result<()> {
+/// Copies a region's contents, and adds them to their digest; zero pages become holes, and what cannot be read (the tail behind the end of a mapped file) zeros.
+fn copy(
+    memory: &File,
+    region: &Region,
+    file: &File,
+    mut digest: Option<&mut blake3::Hasher>,
+) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut done = 0;
     while done < region.len {
@@ -173,6 +211,9 @@ fn copy(memory: &File, region: &Region, file: &File) -> io::Result<()> {
         let chunk = &mut buffer[..len];
         if memory.read_exact_at(chunk, region.addr + done).is_err() {
             read_pages(memory, chunk, region.addr + done);
+        }
+        if let Some(digest) = &mut digest {
+            digest.update(chunk);
         }
         write_pages(file, chunk, region.offset + done)?;
         done += len as u64;

@@ -154,6 +154,13 @@ impl<'a> Builder<'a> {
         if bytecode::is_cached(path) && vouched_for(path, seen, all) {
             return Ok(());
         }
+        if bytecode::is_folder(path)
+            && seen.has(Op::Write)
+            && !seen.any(&[Op::List, Op::FinderList])
+        {
+            // Python makes it for the bytecode that it writes down.
+            return Ok(());
+        }
         // Its beginning counts; asking whether it is there tells nothing more. A program that was imported as a module is read.
         let is_program = self.observed.program.as_ref().is_some_and(|(program, _)| program == path);
         if is_program && !seen.any(&[Op::Read, Op::Write]) && !has_bytecode(path, all) {
@@ -212,7 +219,10 @@ impl<'a> Builder<'a> {
             return match seen.first() {
                 // Made and removed again: plain Python would not find it either.
                 Op::Missing => self.unwritten(path, Seen::only(Op::Missing), None),
-                Op::Write => Ok(()),
+                Op::Write => {
+                    self.notes.insert(Note::Removed(path.to_path_buf()));
+                    Ok(())
+                }
                 _ => both(),
             };
         };

@@ -17,6 +17,11 @@ pub(super) fn is_cached(path: &Path) -> bool {
     module_name(path).is_some()
 }
 
+/// Whether `path` is a folder that Python keeps bytecode in.
+pub(super) fn is_folder(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new("__pycache__"))
+}
+
 /// Where the source of a bytecode file may be, likeliest first.
 ///
 /// Beside `__pycache__`; or, where bytecode is kept under a prefix (`sys.pycache_prefix`), at the path that follows the prefix,
@@ -26,7 +31,7 @@ pub(super) fn sources(path: &Path) -> Vec<PathBuf> {
     let mut source = name.to_os_string();
     source.push(".py");
     let Some(folder) = path.parent() else { return Vec::new() };
-    if folder.file_name() == Some(OsStr::new("__pycache__")) {
+    if is_folder(folder) {
         return folder.parent().map(|dir| dir.join(&source)).into_iter().collect();
     }
     let parts: Vec<_> = folder.components().skip(1).collect();

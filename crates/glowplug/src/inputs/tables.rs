@@ -18,6 +18,8 @@ pub enum Note {
     HostFact(PathBuf),
     /// They wrote a file, which a thawed start does not do again.
     Wrote(PathBuf),
+    /// They removed a file or folder, most often one that they had made themselves.
+    Removed(PathBuf),
 }
 
 impl std::fmt::Display for Note {
@@ -29,6 +31,11 @@ impl std::fmt::Display for Note {
             Note::Wrote(path) => write!(
                 f,
                 "the imports wrote {}, which a thawed start does not repeat",
+                path.display()
+            ),
+            Note::Removed(path) => write!(
+                f,
+                "the imports made or removed {}, which a thawed start does not repeat",
                 path.display()
             ),
         }
@@ -84,6 +91,7 @@ impl Tables {
         let len = (HEAD_LEN + body.len()).next_multiple_of(PAGE as usize);
         head.pages_offset = len as u64;
         head.file_len = len as u64;
+        head.seal(&body);
         let mut words = vec![0u64; len / 8];
         let bytes = words.as_mut_bytes();
         bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());

@@ -351,10 +351,36 @@ fn a_refusal_keeps_the_inputs_that_are_not_at_fault() {
 fn what_the_imports_only_write_is_noted() {
     let world = World::new(&["log"]).saw(Op::Write, &["log", "temporary"]);
     let tables = world.build_early().unwrap();
-    assert_eq!(tables.notes, [Note::Wrote(world.path("log"))]);
+    let removed = Note::Removed(world.path("temporary"));
+    assert_eq!(tables.notes, [Note::Wrote(world.path("log")), removed]);
     assert!(names(&tables).is_empty());
     // Opened for writing, but long before: it was read at most.
     assert_eq!(names(&world.build().unwrap()), ["log"]);
+}
+
+#[test]
+fn bytecode_that_python_writes_down_is_no_act_of_the_imports() {
+    let files = ["lib/a.py", "lib/__pycache__/a.cpython-311.pyc"];
+    let temporary = "lib/__pycache__/a.cpython-311.pyc.1402";
+    let world = World::new(&files)
+        .saw(Op::Read, &["lib/a.py"])
+        .saw(Op::Missing, &["lib/__pycache__", files[1], temporary])
+        .saw(Op::Write, &["lib/__pycache__", files[1], temporary]);
+    let source = world.path("lib/a.py");
+    let past = SystemTime::now() - Duration::from_secs(60);
+    let tables = build(&world.observed, past);
+    assert!(matches!(&tables, Err(InputError::Racy(path)) if *path == source), "{tables:?}");
+    let tables = world.build().unwrap();
+    assert_eq!(names(&tables), ["a.py"]);
+    assert!(tables.notes.is_empty());
+}
+
+#[test]
+fn what_the_imports_made_and_removed_is_noted() {
+    let world = World::new(&[]).saw(Op::Write, &["tmp"]).saw(Op::Stat, &["tmp"]);
+    let tables = world.build().unwrap();
+    assert!(names(&tables).is_empty());
+    assert_eq!(tables.notes, [Note::Removed(world.path("tmp"))]);
 }
 
 #[test]
