@@ -101,6 +101,15 @@ def test_pools_on_one_processor(starter, name):
         require_same(plain, inside.start(script, via="thaw", conditions=conditions))
 
 
+def test_spilled_files_are_deleted(starter):
+    """By polars' cleaner, a thread that its import starts, which also deletes what the dead left."""
+    inside = in_environment(starter, "frames")
+    spill = starter.folder / "spill"
+    settings = {"SPILL_DIR": str(spill), "MEMORY_BUDGET_MB": "1", "SPILL_MIN_BYTES": "1"}
+    conditions = Conditions(env={f"POLARS_OOC_{name}": value for name, value in settings.items()})
+    inside.both(PROGRAMS / "polars_spill.py", conditions=conditions, expect=0, prove=True)
+
+
 def test_length_of_command_lines(starter):
     """`pre_commit.xargs` computes a default from the environment."""
     inside = in_environment(starter, "tools")
