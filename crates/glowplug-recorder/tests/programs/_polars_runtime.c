@@ -1,5 +1,4 @@
 // A library of this name has its first thread held back until a forked child asks for it.
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
 #include <semaphore.h>
