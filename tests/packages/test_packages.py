@@ -105,7 +105,7 @@ def test_pools_on_one_processor(starter, name):
 
 
 def test_spilled_files_are_deleted(starter):
-    """By polars' cleaner, a thread that its import starts, which also deletes what the dead left."""
+    """By polars' cleaner, a thread that its import starts."""
     inside = in_environment(starter, "frames")
     spill = starter.folder / "spill"
     settings = {"SPILL_DIR": str(spill), "MEMORY_BUDGET_MB": "1", "SPILL_MIN_BYTES": "1"}

@@ -1,4 +1,4 @@
-"""Modules that take the whole environment when they are imported, and hold the one of each start."""
+"""Modules that take the whole environment when they are imported hold that of each start."""
 
 from __future__ import annotations
 

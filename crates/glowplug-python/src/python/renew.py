@@ -1,13 +1,15 @@
-"""What modules derive from the whole environment when they are imported, and how it is made again in a thawed process.
+"""What modules derive from the whole environment when they are imported, and how a thawed process
+makes it again.
 
-A module that takes the whole environment is no reason to refuse if it stands in this table, and if what it holds when it
-is frozen is exactly what `fresh` makes: then the same function makes the right thing from the environment of each thaw.
+A module that takes the whole environment is no reason to refuse if it stands in this table, and if
+what it holds when it is frozen is exactly what `fresh` makes: then the same function makes the
+right thing from the environment of each thaw.
 The namespace is that of preload.py and mend.py.
 """
 
 
 class _WsgiEnvironment:
-    """`BaseHandler.os_environ` is a copy of the environment, which the environment of every request begins with."""
+    """`BaseHandler.os_environ` is a copy of the environment, with which each request begins."""
 
     reader = "read_environ"
 
@@ -28,7 +30,7 @@ class _WsgiEnvironment:
 
 
 class _PreCommitArguments:
-    """How long a command line may be, less the size of the environment, is the default of an argument of `xargs`."""
+    """How long a command line may be, less the environment, is an argument's default."""
 
     reader = "_environ_size"
 
@@ -50,14 +52,16 @@ RENEWALS = {
     "pre_commit.xargs": _PreCommitArguments,
 }
 
-# Names of the modules that `renew` has to do with: those that took the environment before the process stood still.
+# Names of the modules that took the environment before the process stood still.
 renewed = []
 
 
 def renewed_reader(frame):
-    """The module of the table on whose behalf `frame`, the first outside the environment's own code, reads; or None.
+    """The module of the table on whose behalf `frame` reads, or None. It is the first frame outside
+    the environment's own code.
 
-    Only what the module's own body calls counts: a copy that somebody else makes by the same function is not renewed.
+    Only what the module's own body calls counts: a copy that somebody else makes by the same
+    function is not renewed.
     """
     name = frame.f_globals.get("__name__")
     renewal = RENEWALS.get(name)
@@ -87,8 +91,9 @@ def renew():
 
 
 def _libraries():
-    """threadpoolctl finds libraries by the paths in /proc/self/maps, where those of a thawed process do not stand: it
-    falls back on asking the dynamic linker, as it did before it knew of that file. scikit-learn limits pools through it.
+    """threadpoolctl finds libraries by the paths in /proc/self/maps, which has the image's instead:
+    it falls back on asking the dynamic linker, as it did before it knew of that file. scikit-learn
+    limits pools through it.
     """
     threadpoolctl = sys.modules.get("threadpoolctl")
     if getattr(threadpoolctl, "_HAS_PROCFS", False):
