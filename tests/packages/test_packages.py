@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from harness.clock import write
 from harness.environments import environment
 from harness.interpreters import by_minor
 from harness.running import Conditions
+from harness.starting import require_same
 
 PROGRAMS = Path(__file__).parent / "programs"
 pytestmark = pytest.mark.packages
@@ -46,6 +49,12 @@ JOBS = {
     "boto3_job": Job("web", ("boto3", "botocore")),
     "pydantic_job": Job("web", ("pydantic",)),
     "sqlalchemy_job": Job("web", ("sqlalchemy.orm",)),
+    "matplotlib_job": Job("more", ("matplotlib.pyplot",)),
+    "terminal_job": Job("more", ("rich.table", "typer", "jinja2")),
+    "aiohttp_job": Job("more", ("aiohttp.web", "httpx")),
+    "threads_of_blas": Job("data", ("numpy", "scipy.linalg"), BOTH),
+    "threads_of_openmp": Job("frames", ("xgboost",)),
+    "threads_of_frames": Job("frames", ("polars", "pyarrow.dataset")),
     "tensorflow_job": Job(
         "tensorflow",
         ("tensorflow",),
@@ -75,6 +84,48 @@ def test_job(starter, name, minor):
     if inside.glowplug:
         (path,) = inside.images()
         assert set(job.modules) <= set(images.read(path).meta["modules"])
+
+
+@pytest.mark.parametrize("name", ["threads_of_blas", "threads_of_openmp", "threads_of_frames"])
+def test_pools_on_one_processor(starter, name):
+    """Pools are as large as the processors that the program may use, whoever froze it."""
+    inside = in_environment(starter, JOBS[name].requirements)
+    script = PROGRAMS / f"{name}.py"
+    if inside.glowplug:
+        inside.ensure_frozen(script)
+    one = min(os.sched_getaffinity(0))
+    conditions = Conditions(prepare=lambda: os.sched_setaffinity(0, {one}))
+    plain = inside.plain(script, conditions=conditions)
+    assert plain.status == 0, plain.errors()
+    if inside.glowplug:
+        for _ in range(2):
+            require_same(plain, inside.start(script, conditions=conditions))
+            inside.wait_until_idle()
+        require_same(plain, inside.start(script, via="thaw", conditions=conditions))
+
+
+def test_spilled_files_are_deleted(starter):
+    """By polars' cleaner, a thread that its import starts."""
+    inside = in_environment(starter, "frames")
+    spill = starter.folder / "spill"
+    settings = {"SPILL_DIR": str(spill), "MEMORY_BUDGET_MB": "1", "SPILL_MIN_BYTES": "1"}
+    conditions = Conditions(env={f"POLARS_OOC_{name}": value for name, value in settings.items()})
+    inside.both(PROGRAMS / "polars_spill.py", conditions=conditions, expect=0, prove=True)
+
+
+def test_length_of_command_lines(starter):
+    """`pre_commit.xargs` computes a default from the environment."""
+    inside = in_environment(starter, "tools")
+    script = PROGRAMS / "pre_commit_arguments.py"
+
+    def narrow():
+        resource.setrlimit(resource.RLIMIT_STACK, (512 << 10, resource.RLIM_INFINITY))
+
+    small = Conditions(prepare=narrow)
+    large = Conditions(env={"LARGE": "x" * 20_000}, prepare=narrow)
+    one = inside.both(script, conditions=small, freeze_conditions=small, expect=0)
+    other = inside.both(script, conditions=large, freeze_conditions=small, expect=0)
+    assert one.stdout != other.stdout
 
 
 @pytest.mark.parametrize(

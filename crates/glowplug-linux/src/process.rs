@@ -194,7 +194,13 @@ impl Process {
         Ok(ids)
     }
 
-    /// Stack pointer of a thread that waits in a system call.
+    /// The name of a thread, at most 15 bytes.
+    pub fn thread_name(self, thread: u32) -> io::Result<String> {
+        let name = fs::read(self.path(&format!("task/{thread}/comm")))?;
+        Ok(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
+    }
+
+    /// Stack pointer of a thread that waits in a system call; `None` where it runs.
     pub fn thread_stack(self, thread: u32) -> io::Result<Option<u64>> {
         let text = fs::read_to_string(self.path(&format!("task/{thread}/syscall")))?;
         let mut fields = text.split_ascii_whitespace().rev();

@@ -3,7 +3,7 @@
 use crate::object::{self, Object};
 use crate::population;
 use pyo3_ffi as ffi;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 /// State of numpy's MT19937, as `mt19937_state` in numpy/random/src/mt19937.h: 624 words and the place of the next.
@@ -56,6 +56,17 @@ pub fn stop_recorder() {
         let stop = recorder(c"glowplug_recorder_stop");
         if !stop.is_null() {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn()>(stop)();
+        }
+    }
+}
+
+/// Starts the threads that the recorder has held back, in a thawed process.
+pub fn start_held_threads() {
+    // SAFETY: the recorder exports `int glowplug_recorder_start_threads(void)`; a thawed process calls it once.
+    unsafe {
+        let start = recorder(c"glowplug_recorder_start_threads");
+        if !start.is_null() {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> c_int>(start)();
         }
     }
 }

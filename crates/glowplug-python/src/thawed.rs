@@ -2,7 +2,7 @@
 
 use crate::object::{self, Object};
 use crate::program::{self, Target};
-use crate::{finish, still};
+use crate::{finish, native, still};
 use glowplug_image::state::ThawInfo;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_char};
@@ -86,6 +86,7 @@ pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) 
             libc::_exit(70);
         }
         drop((start, mended));
+        native::start_held_threads();
         let outcome = program::run(&target);
         finish::finish(namespace, outcome, info.rehearsal != 0)
     }

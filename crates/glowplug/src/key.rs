@@ -2,6 +2,7 @@
 
 use crate::commandline::{CommandLine, Target};
 use crate::settings::{Environment, Preload};
+use rustix::thread::CpuSet;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -166,7 +167,21 @@ pub fn of_start(parts: &KeyParts<'_>) -> Digest {
     for id in ids {
         fields.add(&id.to_le_bytes());
     }
+    add_processors(&mut fields);
     fields.finish()
+}
+
+/// The processors that the process may run on: libraries size and pin their pools by them when they are loaded.
+fn add_processors(fields: &mut Fields) {
+    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else {
+        fields.add(b"any");
+        return;
+    };
+    let mut words = [0u8; CpuSet::MAX_CPU / 8];
+    for cpu in (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)) {
+        words[cpu / 8] |= 1 << (cpu % 8);
+    }
+    fields.add(&words);
 }
 
 fn add_target(fields: &mut Fields, parts: &KeyParts<'_>) {

@@ -1,6 +1,6 @@
 """Runs in a thawed process, before the program: makes the interpreter's idea of the outside world true again.
 
-The namespace is that of preload.py: `environment_changes` comes from there.
+The namespace is that of preload.py and renew.py: `environment_changes` and `renew` come from there.
 """
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -10,6 +10,7 @@ def mend(start, native):
     """`start` has argv and environ (lists of bytes), path0 (str or None) and ignored (signal numbers inherited as ignored)."""
     os = sys.modules["os"]
     _environment(os, start["environ"])
+    renew()
     _arguments(os, start)
     _signals(start["ignored"])
     _streams(os)

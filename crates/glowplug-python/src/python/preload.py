@@ -26,6 +26,7 @@ class Recording:
         self.lookups = {}
         self.names = set()
         self.copied_by = set()
+        self.renewed_by = set()
         self.grew = []
         self.population = native["population"](closely)
         self.undo = []
@@ -114,21 +115,32 @@ class Recording:
     def environ_item(self, original):
         def __getitem__(environ, key):
             if isinstance(key, (str, bytes)):
-                name = key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
-                self.names.add(name)
+                frame = _reader(sys._getframe(1))
+                if frame is None or renewed_reader(frame) is None:
+                    name = key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
+                    self.names.add(name)
             return original(environ, key)
 
         return __getitem__
 
     def environ_whole(self, original):
         def whole(environ, *args):
-            frame = sys._getframe(1)
-            while frame and frame.f_globals.get("__name__") in _ENVIRONMENT_CODE:
-                frame = frame.f_back
-            self.copied_by.add(frame.f_globals.get("__name__", "?") if frame else "?")
+            frame = _reader(sys._getframe(1))
+            renewed_by = frame and renewed_reader(frame)
+            if renewed_by:
+                self.renewed_by.add(renewed_by)
+            else:
+                self.copied_by.add(frame.f_globals.get("__name__", "?") if frame else "?")
             return original(environ, *args)
 
         return whole
+
+
+def _reader(frame):
+    """The first frame outside the environment's own code, or None."""
+    while frame and frame.f_globals.get("__name__") in _ENVIRONMENT_CODE:
+        frame = frame.f_back
+    return frame
 
 
 def _import(name):
@@ -182,7 +194,9 @@ def preload(job, native):
     for folder, stems in recording.lookups.items():
         report.extend(("lookup", folder, stem) for stem in stems)
     report.extend(("name", name, "") for name in sorted(recording.names))
-    report.extend(("copied", module, "") for module in sorted(recording.copied_by))
+    renewed[:] = sorted(filter(can_renew, recording.renewed_by))
+    copied = recording.copied_by | recording.renewed_by.difference(renewed)
+    report.extend(("copied", module, "") for module in sorted(copied))
     report.extend(("grew", kind, module) for kind, module in recording.grew)
     report.extend(("module", name, "") for name in list(sys.modules) if name not in known)
     global environment_changes

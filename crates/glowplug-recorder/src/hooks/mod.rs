@@ -12,6 +12,7 @@ mod opening;
 mod processes;
 mod sockets;
 mod status;
+mod threads;
 
 /// Defines hooks that call the real function first, then take a note of `$outcome`. The note is
 /// unsafe code: it may rely on the real function having accepted the arguments.

@@ -49,6 +49,11 @@ fn python_records_on_after_it_started_children() {
 }
 
 #[test]
+fn a_thread_that_serves_starts_in_the_child_that_asks_for_it() {
+    Start::of(program("_polars_runtime", &folder("held"))).run().successful();
+}
+
+#[test]
 fn stopping_leaves_nothing_mapped() {
     let recorded = Start::of(program("stops", &folder("stops"))).run().successful();
     assert!(recorded.has("N/absent/before"), "{:?}", recorded.entries);

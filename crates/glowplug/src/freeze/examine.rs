@@ -5,17 +5,29 @@ use super::subject::Subject;
 use glowplug_linux::process::{Mapping, Process};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-/// Libraries whose threads may vanish: they start them again when they need them, which a test shows for each.
-///
-/// OpenBLAS (numpy, scipy) ends its workers before a fork and starts new ones at the next call. jemalloc's background thread (polars, pyarrow)
-/// is optional and restarted by its own fork handler. polars' cleaner only returns memory.
-const HARMLESS: [(&str, &str); 4] = [
-    ("openblas", "OpenBLAS starts its workers again"),
-    ("jemalloc", "jemalloc purges without its background thread"),
-    ("polars", "polars starts its pools when they are used"),
-    ("_polars_runtime", "polars starts its pools when they are used"),
+/// A thread that may vanish, since its library does without it or starts it again; a test shows it for each.
+struct Harmless {
+    /// Part of the name of the library that started it, in small letters; empty where it may be linked into any.
+    library: &'static str,
+    /// The name that it gives itself; `None` where it gives itself none.
+    name: Option<&'static str>,
+}
+
+/// The threads that may vanish.
+const HARMLESS: [Harmless; 3] = [
+    // OpenBLAS (numpy, scipy) ends its workers before a fork, and starts new ones at the next call.
+    Harmless { library: "openblas", name: None },
+    // jemalloc (in polars, pyarrow and others): its own fork handler does without the thread in the child, where the threads that
+    // allocate return memory themselves.
+    Harmless { library: "", name: Some("jemalloc_bg_thd") },
+    // Held back by the recorder, and started in each thawed process (polars' cleaner).
+    Harmless { library: "", name: Some("glowplug-held") },
 ];
+
+/// How often, and how long each time, a thread is given time to come to rest: OpenBLAS's workers spin before they wait.
+const PATIENCE: (u32, Duration) = (400, Duration::from_millis(5));
 
 /// How much of a thread's stack is searched for the library that started it, bytes.
 const SEARCHED: usize = 16 << 10;
@@ -87,16 +99,37 @@ fn foreign_thread(process: Process, mappings: &[Mapping]) -> io::Result<Option<S
         }
         let library = library_of(process, thread, mappings)?;
         let library = library.unwrap_or_else(|| "of an unknown library".to_owned());
-        if !HARMLESS.iter().any(|(name, _)| library.to_ascii_lowercase().contains(name)) {
+        let name = process.thread_name(thread).unwrap_or_default();
+        if !is_harmless(&library, &name) {
             return Ok(Some(library));
         }
     }
     Ok(None)
 }
 
+fn is_harmless(library: &str, thread: &str) -> bool {
+    let library = library.to_ascii_lowercase();
+    HARMLESS.iter().any(|known| {
+        library.contains(known.library) && known.name.is_none_or(|name| name == thread)
+    })
+}
+
+/// The stack pointer of a thread as soon as it waits for something; `None` where it does not come to rest.
+fn resting_stack(process: Process, thread: u32) -> Option<u64> {
+    let (tries, pause) = PATIENCE;
+    for _ in 0..tries {
+        match process.thread_stack(thread) {
+            Ok(None) => std::thread::sleep(pause),
+            Ok(stack) => return stack,
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
 /// The file name of the outermost library, the C library left out, whose code is on a thread's stack.
 fn library_of(process: Process, thread: u32, mappings: &[Mapping]) -> io::Result<Option<String>> {
-    let Ok(Some(stack)) = process.thread_stack(thread) else { return Ok(None) };
+    let Some(stack) = resting_stack(process, thread) else { return Ok(None) };
     let Some(mapping) = mappings.iter().find(|m| m.start <= stack && stack < m.end) else {
         return Ok(None);
     };
@@ -120,4 +153,23 @@ fn is_system(library: &str) -> bool {
     ["libc.so", "libc-", "ld-linux", "libpthread", "recorder.so"]
         .iter()
         .any(|prefix| library.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_known_by_library_and_name() {
+        assert!(is_harmless("libscipy_openblas64_-fdde5778.so", "python3"));
+        assert!(is_harmless("libarrow.so.2600", "jemalloc_bg_thd"));
+        assert!(is_harmless("of an unknown library", "glowplug-held"));
+        assert!(
+            !is_harmless("_polars_runtime.abi3.so", "polars-ooc-clea"),
+            "it is to be held back"
+        );
+        assert!(!is_harmless("_polars_runtime.abi3.so", "polars-0"), "a pool does not come back");
+        assert!(!is_harmless("libarrow.so.2600", "python3"));
+        assert!(!is_harmless("libgomp-a34b3233.so.1.0.0", "python3"), "an OpenMP pool hangs");
+    }
 }

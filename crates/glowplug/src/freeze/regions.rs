@@ -3,7 +3,8 @@
 //! The page map tells what is there: in private mappings of files every page goes into the image, so that no library need be opened
 //! at a thaw; of anonymous memory what is present and not zero. Neighbours with the same protection become one region, since
 //! each region costs the restorer a system call. Read-only data is mapped readable and executable for that reason alone: it lies between
-//! a library's code and its relocated data, which are merged through it. Nothing is ever writable and executable.
+//! a library's code and its relocated data, which are merged through it. Nothing becomes writable and executable that was not so in the
+//! process itself (libffi's closures, code that a library makes at run time).
 
 use super::subject::Subject;
 use super::vdso;
@@ -138,9 +139,6 @@ fn survey_mapping(
         let name = if mapping.name.is_empty() { "anonymous" } else { &mapping.name };
         return Err(refused(&format!("an import maps shared, writable memory ({name})")));
     }
-    if prot & (WRITE | EXEC) == WRITE | EXEC {
-        return Err(refused("memory is writable and executable at once"));
-    }
     let whole = if flags.droppable {
         Some(RegionKind::Droppable)
     } else if flags.wiped_on_fork {
@@ -254,6 +252,17 @@ mod tests {
         push_run(&mut pieces, 0x1000, 0x2000, RW, RegionKind::Image);
         push_run(&mut pieces, 0x2000, 0x2000 + ZERO_RUN, RW, RegionKind::Zero);
         assert_eq!(merge(pieces).len(), 2);
+    }
+
+    #[test]
+    fn writable_and_executable_neighbours_stay_apart() {
+        let protections = [RX, RW, RW | EXEC, RX, RW | EXEC, RW];
+        let pieces = protections.iter().zip(1u64..).map(|(&prot, page)| {
+            Piece::new(page * PAGE, (page + 1) * PAGE, prot, RegionKind::Image)
+        });
+        let merged = merge(pieces.collect());
+        let kept: Vec<u8> = merged.iter().map(|piece| piece.region.prot).collect();
+        assert_eq!(kept, protections);
     }
 
     #[test]
