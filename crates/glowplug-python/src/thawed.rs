@@ -65,7 +65,12 @@ impl CommandLine {
 ///
 /// # Safety
 /// Called by the thawed process at the freeze point, with the GIL.
-pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) -> ! {
+pub unsafe fn go_on(
+    namespace: &Object,
+    functions: &Object,
+    baseline: &finish::Baseline,
+    frozen_path0: bool,
+) -> ! {
     // SAFETY: the restorer wrote the note before it jumped; volatile, since no code of this process did.
     unsafe {
         let info = still::INFO.get().read_volatile();
@@ -87,7 +92,7 @@ pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) 
         }
         drop((start, mended));
         let outcome = program::run(&target);
-        finish::finish(namespace, outcome, info.rehearsal != 0)
+        finish::finish(baseline, functions, outcome, info.rehearsal != 0)
     }
 }
 
@@ -136,6 +141,10 @@ unsafe fn describe(
         start.set_entry(c"frozen_path0", &object::integer(u64::from(frozen_path0)));
         let path0 = if safe_path() { object::none() } else { path0(target) };
         start.set_entry(c"path0", &path0);
+        if let Target::Script(path) = target {
+            let file = program::absolute(path);
+            start.set_entry(c"script", &object::string(file.to_bytes()));
+        }
         start
     }
 }
