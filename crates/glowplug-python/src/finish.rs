@@ -82,20 +82,29 @@ unsafe fn end_modules(baseline: &Baseline) {
             .map(|name| Object::borrowed(ffi::PySys_GetObject(name.as_ptr())));
         let tools = finalizers::Tools::new();
         let alone = !other_threads();
+        let order = finalizers::Order::take(&tools);
         ffi::PyGC_Collect();
         modules::forget_paths();
         let left = modules::remove(&baseline.modules);
         modules::restore_builtins(&baseline.modules);
         collect();
-        // A thread that still runs keeps what it uses from ending, and nobody can tell what that is.
+        // A thread that still runs keeps what it uses from ending, and nobody can tell what that is: modules alone are let go of.
+        if !alone && let Some(objects) = finalizers::unfinished(&tools) {
+            modules::forget_values(&left, &objects);
+        }
         if alone {
-            finalizers::call(&baseline.finalizers, &tools, finalizers::Held::NotByTheInterpreter);
+            finalizers::call(
+                &baseline.finalizers,
+                &tools,
+                &order,
+                finalizers::Held::NotByTheInterpreter,
+            );
         }
         modules::clear(left);
         flush_streams(false);
         modules::lose_streams();
         if alone {
-            finalizers::call(&baseline.finalizers, &tools, finalizers::Held::ByAnything);
+            finalizers::call(&baseline.finalizers, &tools, &order, finalizers::Held::ByAnything);
         }
         finalizers::flush_files(&tools);
         // The original streams end last, even if the program put others in their place: that flushes them without a word.

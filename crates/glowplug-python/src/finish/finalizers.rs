@@ -5,7 +5,7 @@
 
 use crate::object::{self, Object};
 use pyo3_ffi as ffi;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
@@ -135,6 +135,27 @@ impl Tools {
     }
 }
 
+/// The age of objects with finalizers, taken before a collection shuffles the collector's lists.
+pub struct Order(HashMap<usize, usize>);
+
+impl Order {
+    /// # Safety
+    /// GIL.
+    pub unsafe fn take(tools: &Tools) -> Order {
+        // SAFETY: GIL by the caller.
+        unsafe {
+            let objects = tools.objects();
+            let unfinished = objects.iter().filter(|object| is_unfinished(object.as_ptr()));
+            Order(unfinished.enumerate().map(|(age, o)| (o.as_ptr() as usize, age)).collect())
+        }
+    }
+
+    /// Objects that finalizers have made since are the youngest.
+    fn of(&self, object: &Object) -> usize {
+        self.0.get(&(object.as_ptr() as usize)).copied().unwrap_or(usize::MAX)
+    }
+}
+
 /// Which objects end now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Held {
@@ -148,12 +169,13 @@ pub enum Held {
 ///
 /// # Safety
 /// GIL; no Python frame is active and no other thread runs Python code.
-pub unsafe fn call(frozen: &Frozen, tools: &Tools, held: Held) {
+pub unsafe fn call(frozen: &Frozen, tools: &Tools, order: &Order, held: Held) {
     // SAFETY: GIL by the caller; the objects are kept alive by the lists.
     unsafe {
         let objects = tools.objects();
         let mut ending = frozen.alive();
         ending.retain(|object| ffi::PyObject_GC_IsFinalized(object.as_ptr()) == 0);
+        let old = ending.len();
         for object in objects.iter().filter(|object| is_unfinished(object.as_ptr())) {
             if !tools.is_lent(object) {
                 ending.extend(Object::borrowed(object.as_ptr()));
@@ -162,15 +184,31 @@ pub unsafe fn call(frozen: &Frozen, tools: &Tools, held: Held) {
         if ending.is_empty() {
             return;
         }
+        // What is frozen is not among the objects that are walked.
         if held == Held::NotByTheInterpreter {
             let kept = reachable(&tools.roots, &objects);
             ending.retain(|object| !kept.contains(&(object.as_ptr() as usize)));
         }
+        ending[old..].sort_by_key(|object| order.of(object));
         ending.sort_by_key(|object| tools.rank(object).unwrap_or(0));
         for object in &ending {
             ffi::PyObject_CallFinalizer(object.as_ptr());
             ffi::PyErr_Clear();
         }
+    }
+}
+
+/// Addresses of the objects that were made since the thaw, if a finalizer of theirs has not been called.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn unfinished(tools: &Tools) -> Option<HashSet<usize>> {
+    // SAFETY: GIL by the caller; the addresses are good for comparing alone.
+    unsafe {
+        let objects = tools.objects();
+        let any =
+            objects.iter().any(|object| is_unfinished(object.as_ptr()) && !tools.is_lent(object));
+        any.then(|| objects.iter().map(|object| object.as_ptr() as usize).collect())
     }
 }
 

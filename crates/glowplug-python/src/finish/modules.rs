@@ -5,6 +5,7 @@
 
 use crate::object::{self, Object};
 use pyo3_ffi as ffi;
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::ptr;
 
@@ -111,8 +112,13 @@ pub unsafe fn lose_streams() {
     }
 }
 
-/// Weak references to the modules that [`remove`] let go of, in the order of sys.modules.
-pub struct Left(Vec<Object>);
+/// What [`remove`] took out of sys.modules.
+pub struct Left {
+    /// Weak references to the modules that came after the freeze, in order.
+    new: Vec<Object>,
+    /// The former content of sys.modules, a dict; it still refers to the frozen modules.
+    frozen: Object,
+}
 
 /// Takes the modules out of sys.modules that came after the freeze, `__main__` among them, and leaves it empty.
 ///
@@ -137,27 +143,27 @@ pub unsafe fn remove(frozen: &Frozen) -> Left {
         }
         drop(new);
         ffi::PyErr_Clear();
-        empty(modules);
-        Left(left)
+        Left { new: left, frozen: empty(modules) }
     }
 }
 
-/// Empties a dict without letting go of what it held.
+/// Empties a dict without letting go of what it held; returns a dict with that.
 ///
 /// # Safety
 /// GIL; `dict` is a dict that nobody walks.
-unsafe fn empty(dict: *mut ffi::PyObject) {
+unsafe fn empty(dict: *mut ffi::PyObject) -> Object {
     // SAFETY: by the caller. A dict owns its table alone (no keys are shared: neither is the namespace of an instance), so two dicts can
-    // change tables under the GIL. The one that gets the old table is leaked.
+    // change tables under the GIL.
     unsafe {
-        let fresh = object::dict().into_ptr();
+        let other = object::dict();
         if ffi::PyDict_CheckExact(dict) != 0 {
-            let (dict, fresh) =
-                (dict.cast::<ffi::PyDictObject>(), fresh.cast::<ffi::PyDictObject>());
-            ptr::swap(&raw mut (*dict).ma_used, &raw mut (*fresh).ma_used);
-            ptr::swap(&raw mut (*dict).ma_keys, &raw mut (*fresh).ma_keys);
-            ptr::swap(&raw mut (*dict).ma_values, &raw mut (*fresh).ma_values);
+            let (dict, held) =
+                (dict.cast::<ffi::PyDictObject>(), other.as_ptr().cast::<ffi::PyDictObject>());
+            ptr::swap(&raw mut (*dict).ma_used, &raw mut (*held).ma_used);
+            ptr::swap(&raw mut (*dict).ma_keys, &raw mut (*held).ma_keys);
+            ptr::swap(&raw mut (*dict).ma_values, &raw mut (*held).ma_values);
         }
+        other
     }
 }
 
@@ -186,14 +192,14 @@ pub unsafe fn restore_builtins(frozen: &Frozen) {
     }
 }
 
-/// Clears the modules that somebody still holds, the newest first.
+/// Clears the new modules that somebody still holds, the newest first.
 ///
 /// # Safety
 /// GIL.
 pub unsafe fn clear(left: Left) {
     // SAFETY: GIL by the caller; the list holds weak references to modules.
     unsafe {
-        for reference in left.0.into_iter().rev() {
+        for reference in left.new.into_iter().rev() {
             #[allow(deprecated)]
             // Its successor came with 3.13; older versions are built from the same lines.
             let module = ffi::PyWeakref_GetObject(reference.as_ptr());
@@ -205,6 +211,41 @@ pub unsafe fn clear(left: Left) {
             if let Some(globals) = globals.and_then(|globals| Object::borrowed(globals)) {
                 clear_globals(&globals);
             }
+        }
+        ffi::PyErr_Clear();
+        // Freeing the table would let go of every frozen module.
+        std::mem::forget(left.frozen);
+    }
+}
+
+/// Sets those names of frozen modules to None whose values are among `objects`, by address: the newest module first.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn forget_values(left: &Left, objects: &HashSet<usize>) {
+    // SAFETY: GIL by the caller; the names are copied before any dict changes.
+    unsafe {
+        let sys = ffi::PySys_GetObject(c"modules".as_ptr());
+        let builtins = ffi::PyEval_GetBuiltins();
+        let mut names = Vec::new();
+        for (_, module) in entries(left.frozen.as_ptr()) {
+            if ffi::PyModule_Check(module) == 0 {
+                continue;
+            }
+            let globals = ffi::PyModule_GetDict(module);
+            let is_sys = ffi::PyDict_GetItemString(globals, c"modules".as_ptr()) == sys;
+            if globals == builtins || is_sys {
+                continue;
+            }
+            for (name, value) in entries(globals) {
+                if objects.contains(&(value as usize)) {
+                    names.push(Object::borrowed(globals).zip(Object::borrowed(name)));
+                }
+            }
+        }
+        let none = object::none();
+        for (globals, name) in names.into_iter().rev().flatten() {
+            ffi::PyDict_SetItem(globals.as_ptr(), name.as_ptr(), none.as_ptr());
         }
         ffi::PyErr_Clear();
     }
