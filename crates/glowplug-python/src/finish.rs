@@ -10,7 +10,7 @@ mod modules;
 use crate::object::{self, Object};
 use crate::program::Outcome;
 use pyo3_ffi as ffi;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
 /// Exit status where the streams could not be flushed, as CPython's.
@@ -229,13 +229,30 @@ unsafe fn flush_streams(report: bool) -> bool {
             }
             if call_method(&stream, c"flush").is_none() {
                 if report {
-                    ffi::PyErr_WriteUnraisable(stream.as_ptr());
+                    report_unflushed(&stream);
                 }
                 ffi::PyErr_Clear();
                 flushed = false;
             }
         }
         flushed
+    }
+}
+
+/// Says that a stream could not be flushed, in the words of this CPython: 3.13 has new ones.
+///
+/// # Safety
+/// GIL; an exception is set.
+unsafe fn report_unflushed(stream: &Object) {
+    // SAFETY: GIL by the caller; CPython 3.13 and later export `void PyErr_FormatUnraisable(const char *, ...)`, and the format takes
+    // nothing.
+    unsafe {
+        let format = libc::dlsym(libc::RTLD_DEFAULT, c"PyErr_FormatUnraisable".as_ptr());
+        if format.is_null() {
+            return ffi::PyErr_WriteUnraisable(stream.as_ptr());
+        }
+        let format: unsafe extern "C" fn(*const c_char, ...) = std::mem::transmute(format);
+        format(c"Exception ignored on flushing sys.stdout".as_ptr());
     }
 }
 
