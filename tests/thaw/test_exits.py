@@ -9,6 +9,13 @@ import signal
 import pytest
 from harness.clock import write
 
+# An object whose end is heard by the kernel and, while there is one, on standard output.
+LOUD = (
+    "class Loud:\n"
+    "    def __del__(self, print=print, write=os.write):\n"
+    "        write(2, b'ends')\n"
+    "        print('ends, and can say it')\n"
+)
 ENDINGS = {
     "falls_off": ("", 0),
     "exit_none": ("sys.exit()", 0),
@@ -105,6 +112,54 @@ ENDINGS = {
     "resource_warning": ("open(__file__)\nwarnings = 1", 0),
     "assertion": ("assert json is None, 'text'", 1),
     "generator_exit": ("raise GeneratorExit('g')", 1),
+    "stdout_replaced": (
+        "import io\nsys.stdout.write('buffered')\nsys.stdout = io.StringIO()\nprint('lost')",
+        0,
+    ),
+    "stdout_deleted": ("sys.stdout.write('buffered')\ndel sys.stdout", 0),
+    "held_by_module": (f"{LOUD}json.held = Loud()", 0),
+    "held_deep_in_module": (f"{LOUD}json.held = [{{'key': Loud()}}]", 0),
+    "held_by_class_of_module": (f"{LOUD}json.JSONDecoder.held = Loud()", 0),
+    "held_by_builtins": (f"{LOUD}import builtins\nbuiltins.held = Loud()", 0),
+    "held_by_sys": (f"{LOUD}sys.held = Loud()", 0),
+    "held_by_context": (
+        f"{LOUD}import contextvars\nv = contextvars.ContextVar('v')\nv.set(Loud())",
+        0,
+    ),
+    "held_by_handler": (
+        f"{LOUD}held = Loud()\nsignal.signal(signal.SIGUSR1, lambda *_: held)",
+        0,
+    ),
+    "held_by_hook": (f"{LOUD}held = Loud()\nsys.excepthook = lambda *_: held", 0),
+    "held_without_collector": (f"{LOUD}import gc\ngc.disable()\njson.held = held = Loud()", 0),
+    "held_by_thread": (
+        f"{LOUD}held = Loud()\njson.held = Loud()\n"
+        "e = threading.Event()\nf = threading.Event()\n"
+        "def wait():\n    e.set()\n    f.wait()\n"
+        "threading.Thread(target=wait, daemon=True).start()\ne.wait()",
+        0,
+    ),
+    "generator_held_by_module": (
+        "def g():\n    try:\n        yield\n    finally:\n        print('closed')\n"
+        "json.held = g()\nnext(json.held)",
+        0,
+    ),
+    "coroutine_held_by_module": ("async def c(): pass\njson.held = c()", 0),
+    "file_held_by_module": ("json.held = open('held.txt', 'w')\njson.held.write('text')", 0),
+    "globals_without_functions": (
+        "import loud_module\nfirst = loud_module.Loud('first')\n_second = loud_module.Loud('second')"
+        "\nthird = loud_module.Loud('third')",
+        0,
+    ),
+    "held_by_import": ("import loud_module", 0),
+    "import_in_del": (
+        "class D:\n    def __repr__(self): return 'D'\n"
+        "    def __del__(self):\n"
+        "        try:\n            import json\n"
+        "        except ImportError as e:\n            print(e)\n"
+        "        print(sys.is_finalizing(), sys.path, len(sys.modules))\nd = D()",
+        0,
+    ),
     "base_exception": ("class B(BaseException): pass\nraise B(1, 2)", 1),
 }
 
@@ -113,9 +168,19 @@ ENDINGS = {
 def test_ending(starter, name):
     ending, status = ENDINGS[name]
     write(starter.folder / "script" / "broken_module.py", "a = (\n")
+    write(
+        starter.folder / "script" / "loud_module.py",
+        "class Loud:\n"
+        "    def __init__(self, name):\n"
+        "        self.name = name\n\n"
+        "    def __del__(self):\n"
+        "        print('end of', self.name)\n\n\n"
+        "HELD = Loud('what an import made')\n",
+    )
+    imports = "import loud_module\n" if "loud_module" in ending else ""
     script = write(
         starter.folder / "script" / f"{name}.py",
-        "import json\nimport os\nimport signal\nimport sys\n"
+        f"{imports}import json\nimport os\nimport signal\nimport sys\n"
         f"import threading\nprint('starts', json.dumps(1))\n{ending}\n",
     )
     starter.both(script, "argument", expect=status)
@@ -131,6 +196,15 @@ def test_ending(starter, name):
         "excepthook_fails",
         "error_group",
         "error_in_atexit",
+        "stdout_gone",
+        "stdout_replaced",
+        "held_by_module",
+        "held_by_context",
+        "held_by_sys",
+        "held_by_thread",
+        "held_by_import",
+        "globals_without_functions",
+        "import_in_del",
     ],
 )
 def test_ending_on_every_interpreter(each_starter, name):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from harness import images, processes
 from harness.clock import write
+from harness.running import Conditions
 
 CAUSES = {
     "thread": (
@@ -141,21 +142,46 @@ def test_import_that_fails_or_exits(starter, built):
             starter.wait_until_idle()
 
 
-def test_import_that_prints_and_reads(starter, built):
-    """What imports print is printed at every start, in its place."""
-    write(
-        starter.folder / "project" / "noisy.py",
-        "import sys\nprint('imported')\nprint('to stderr', file=sys.stderr)\n",
-    )
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('imported')\n",
+        "import sys\nsys.stdout.write('imported, no newline; ')\n",
+        "import sys\nprint('imported', file=sys.stderr)\n",
+        "import ctypes\nctypes.CDLL(None).puts(b'imported by C')\n",
+        "import os\nos.write(1, b'imported without a stream')\n",
+    ],
+    ids=["print", "write", "stderr", "c", "descriptor"],
+)
+def test_import_that_prints(starter, built, body):
+    """What imports print is printed at every start, in its place: there is no image."""
+    write(starter.folder / "project" / "noisy.py", body)
     script = write(
         starter.folder / "project" / "main.py",
         "import json\nimport noisy\nprint(json.dumps('main'))\n",
     )
-    plain = starter.plain(script)
+    _printed_at_every_start(starter, script)
+
+
+def test_site_that_prints(starter, built):
+    """The same for what sitecustomize prints before the program's imports."""
+    write(starter.folder / "customs" / "sitecustomize.py", "print('from sitecustomize')\n")
+    script = write(
+        starter.folder / "project" / "main.py", "import json\nprint(json.dumps('main'))\n"
+    )
+    environment = {"PYTHONPATH": str(starter.folder / "customs")}
+    _printed_at_every_start(starter, script, Conditions(env=environment))
+
+
+def _printed_at_every_start(starter, script, conditions=None):
+    plain = starter.plain(script, conditions=conditions)
+    assert b"imported" in plain.stdout + plain.stderr or b"from site" in plain.stdout
     for _ in range(3):
-        outcome = starter.start(script)
+        outcome = starter.start(script, conditions=conditions)
         assert (outcome.stdout, outcome.stderr) == (plain.stdout, plain.stderr)
         starter.wait_until_idle()
+    refused = starter.freeze(script, conditions=conditions)
+    assert refused.status == 122 and "prints" in refused.errors(), refused
 
 
 def test_import_that_registers_an_ending(starter, built):

@@ -1,34 +1,63 @@
 //! Ends the program: what `Py_FinalizeEx` does that anybody can see, without touching every page of the frozen heap.
 //!
-//! In this order, as CPython does: threads are joined, atexit handlers run, streams are flushed, the program's globals go (so that
-//! finalizers run and open files are flushed), whatever still holds unwritten data is flushed, and the process exits.
+//! In this order, as CPython does: threads are joined, atexit handlers run, streams are flushed, signals get their defaults, modules go
+//! (so that finalizers run and open files are flushed), and the process exits. What the program made is let go of for real; what was
+//! frozen stays where it is, so objects that frozen modules hold have their finalizers called where they stand.
+
+mod finalizers;
+mod modules;
 
 use crate::object::{self, Object};
 use crate::program::Outcome;
 use pyo3_ffi as ffi;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
 /// Exit status where the streams could not be flushed, as CPython's.
 const EXIT_FLUSH: c_int = 120;
 
+/// What the process had when it was frozen, as far as its end needs to know.
+pub struct Baseline {
+    modules: modules::Frozen,
+    finalizers: finalizers::Frozen,
+}
+
+impl Baseline {
+    /// Looks at the process just before its objects are frozen.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn take() -> Baseline {
+        // SAFETY: GIL by the caller.
+        unsafe {
+            Baseline { modules: modules::Frozen::take(), finalizers: finalizers::Frozen::take() }
+        }
+    }
+}
+
 /// Ends the process. In a freezer's rehearsal it stops itself first, so that its pages can be looked at.
 ///
 /// # Safety
 /// GIL; no Python frame is active.
-pub unsafe fn finish(namespace: &Object, outcome: Outcome, rehearsal: bool) -> ! {
+pub unsafe fn finish(
+    baseline: &Baseline,
+    functions: &Object,
+    outcome: Outcome,
+    rehearsal: bool,
+) -> ! {
     // SAFETY: GIL by the caller.
     unsafe {
         let mut status = outcome.status;
         join_threads();
         run_exit_functions();
+        if let Some(is_finalizing) = functions.entry(c"is_finalizing") {
+            ffi::PySys_SetObject(c"is_finalizing".as_ptr(), is_finalizing.as_ptr());
+        }
         if !flush_streams(true) {
             status = EXIT_FLUSH;
         }
-        drop_modules();
-        flush_leftovers(namespace);
-        // What finalizers printed: CPython drops the streams by then, which flushes them without a word.
-        flush_streams(false);
+        default_signals();
+        end_modules(baseline);
         libc::fflush(ptr::null_mut());
         if outcome.interrupted {
             libc::signal(libc::SIGINT, libc::SIG_DFL);
@@ -39,6 +68,122 @@ pub unsafe fn finish(namespace: &Object, outcome: Outcome, rehearsal: bool) -> !
             libc::raise(libc::SIGSTOP);
         }
         libc::_exit(status)
+    }
+}
+
+/// Lets modules and their objects go.
+///
+/// # Safety
+/// GIL; no Python frame is active.
+unsafe fn end_modules(baseline: &Baseline) {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let originals = [c"__stdout__", c"__stderr__"]
+            .map(|name| Object::borrowed(ffi::PySys_GetObject(name.as_ptr())));
+        let tools = finalizers::Tools::new();
+        let alone = !other_threads();
+        let order = finalizers::Order::take(&tools);
+        ffi::PyGC_Collect();
+        modules::forget_paths();
+        let left = modules::remove(&baseline.modules);
+        modules::restore_builtins(&baseline.modules);
+        collect();
+        // A thread that still runs keeps what it uses from ending, and nobody can tell what that is: modules alone are let go of.
+        if !alone && let Some(objects) = finalizers::unfinished(&tools) {
+            modules::forget_values(&left, &objects);
+        }
+        if alone {
+            finalizers::call(
+                &baseline.finalizers,
+                &tools,
+                &order,
+                finalizers::Held::NotByTheInterpreter,
+            );
+        }
+        modules::clear(left);
+        flush_streams(false);
+        modules::lose_streams();
+        if alone {
+            finalizers::call(&baseline.finalizers, &tools, &order, finalizers::Held::ByAnything);
+        }
+        finalizers::flush_files(&tools);
+        // The original streams end last, even if the program put others in their place: that flushes them without a word.
+        for stream in originals.iter().flatten() {
+            if stream.as_ptr() != ffi::Py_None() && call_method(stream, c"flush").is_none() {
+                ffi::PyErr_Clear();
+            }
+        }
+        // Freeing the rest would only cost time.
+        std::mem::forget((originals, tools));
+    }
+}
+
+/// Collects garbage even where the program has switched that off, as CPython does at its end.
+///
+/// # Safety
+/// GIL.
+unsafe fn collect() {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let disabled = ffi::PyGC_Enable() == 0;
+        ffi::PyGC_Collect();
+        if disabled {
+            ffi::PyGC_Disable();
+        }
+    }
+}
+
+/// Whether daemon threads still run Python code.
+///
+/// # Safety
+/// GIL.
+unsafe fn other_threads() -> bool {
+    // SAFETY: GIL by the caller; the states of an interpreter form a list that changes only under the GIL.
+    unsafe {
+        let first = ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Get());
+        !first.is_null() && !ffi::PyThreadState_Next(first).is_null()
+    }
+}
+
+/// Signals that the program handles get their defaults back, so that their handlers hold nothing any more.
+///
+/// # Safety
+/// GIL; main thread.
+unsafe fn default_signals() {
+    // SAFETY: GIL by the caller; the argument lists end with NULL.
+    unsafe {
+        let Some(signal) = object::loaded_module(c"_signal").or_else(|| object::import(c"_signal"))
+        else {
+            return ffi::PyErr_Clear();
+        };
+        let functions = signal.attribute(c"getsignal").zip(signal.attribute(c"signal"));
+        let Some(((get, set), default)) = functions.zip(signal.attribute(c"SIG_DFL")) else {
+            return;
+        };
+        let end = ptr::null_mut::<ffi::PyObject>();
+        for number in 1..=libc::SIGRTMAX() {
+            if !is_handled(number) {
+                continue;
+            }
+            let number = object::integer(number as u64);
+            let handler = ffi::PyObject_CallFunctionObjArgs(get.as_ptr(), number.as_ptr(), end);
+            let handler = Object::owned(handler);
+            if handler.is_some_and(|handler| ffi::PyCallable_Check(handler.as_ptr()) == 1) {
+                drop(set.call_with(&number, &default));
+            }
+        }
+        ffi::PyErr_Clear();
+    }
+}
+
+/// Whether the kernel calls a function for a signal.
+fn is_handled(signal: c_int) -> bool {
+    // SAFETY: the call writes a struct of plain data.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, ptr::null(), &mut action) == 0
+            && action.sa_sigaction != libc::SIG_DFL
+            && action.sa_sigaction != libc::SIG_IGN
     }
 }
 
@@ -84,13 +229,30 @@ unsafe fn flush_streams(report: bool) -> bool {
             }
             if call_method(&stream, c"flush").is_none() {
                 if report {
-                    ffi::PyErr_WriteUnraisable(stream.as_ptr());
+                    report_unflushed(&stream);
                 }
                 ffi::PyErr_Clear();
                 flushed = false;
             }
         }
         flushed
+    }
+}
+
+/// Says that a stream could not be flushed, in the words of this CPython: 3.13 has new ones.
+///
+/// # Safety
+/// GIL; an exception is set.
+unsafe fn report_unflushed(stream: &Object) {
+    // SAFETY: GIL by the caller; CPython 3.13 and later export `void PyErr_FormatUnraisable(const char *, ...)`, and the format takes
+    // nothing.
+    unsafe {
+        let format = libc::dlsym(libc::RTLD_DEFAULT, c"PyErr_FormatUnraisable".as_ptr());
+        if format.is_null() {
+            return ffi::PyErr_WriteUnraisable(stream.as_ptr());
+        }
+        let format: unsafe extern "C" fn(*const c_char, ...) = std::mem::transmute(format);
+        format(c"Exception ignored on flushing sys.stdout".as_ptr());
     }
 }
 
@@ -101,79 +263,5 @@ unsafe fn call_method(object: &Object, name: &CStr) -> Option<Object> {
     unsafe {
         Object::owned(ffi::PyObject_GetAttrString(object.as_ptr(), name.as_ptr()))
             .and_then(|method| method.call())
-    }
-}
-
-/// Lets go of `__main__`, the only module that no frozen module refers to for sure.
-///
-/// # Safety
-/// GIL.
-unsafe fn drop_modules() {
-    // SAFETY: GIL by the caller; sys.modules and a module's namespace are dicts.
-    unsafe {
-        let Some(main) = object::loaded_module(c"__main__") else { return };
-        let Some(globals) = Object::borrowed(ffi::PyModule_GetDict(main.as_ptr())) else { return };
-        let modules = ffi::PyImport_GetModuleDict();
-        let none = object::none();
-        ffi::PyDict_SetItemString(modules, c"__main__".as_ptr(), none.as_ptr());
-        drop(main);
-        ffi::PyGC_Collect();
-        clear_globals(&globals);
-        drop(globals);
-        ffi::PyGC_Collect();
-    }
-}
-
-/// Sets a namespace's names to None: first those with one leading underscore, then the others, as `_PyModule_ClearDict`.
-///
-/// # Safety
-/// GIL; `globals` is a dict.
-unsafe fn clear_globals(globals: &Object) {
-    // SAFETY: GIL by the caller; the names are copied before finalizers can change the dict.
-    unsafe {
-        let Some(names) = Object::owned(ffi::PyDict_Keys(globals.as_ptr())) else { return };
-        let none = object::none();
-        for private in [true, false] {
-            for index in 0..ffi::PyList_Size(names.as_ptr()) {
-                let name = Object::borrowed(ffi::PyList_GetItem(names.as_ptr(), index));
-                let Some(name) = name else { continue };
-                let text = name.to_bytes().unwrap_or_default();
-                let is_private = text.first() == Some(&b'_') && text.get(1) != Some(&b'_');
-                if text == b"__builtins__" || is_private != private {
-                    continue;
-                }
-                if ffi::PyDict_Contains(globals.as_ptr(), name.as_ptr()) == 1 {
-                    ffi::PyDict_SetItem(globals.as_ptr(), name.as_ptr(), none.as_ptr());
-                }
-            }
-        }
-        ffi::PyErr_Clear();
-    }
-}
-
-/// Flushes files that objects of other modules still hold open.
-///
-/// # Safety
-/// GIL.
-unsafe fn flush_leftovers(namespace: &Object) {
-    // SAFETY: GIL by the caller. Objects made since the thaw are all that gc.get_objects() lists: the others are frozen.
-    unsafe {
-        let objects = object::import(c"gc")
-            .and_then(|gc| gc.attribute(c"get_objects"))
-            .and_then(|get| get.call());
-        let leftovers = objects.zip(namespace.entry(c"leftovers")).and_then(|(objects, find)| {
-            let end = ptr::null_mut::<ffi::PyObject>();
-            let found = ffi::PyObject_CallFunctionObjArgs(find.as_ptr(), objects.as_ptr(), end);
-            Object::owned(found)
-        });
-        if let Some(leftovers) = leftovers {
-            for index in 0..ffi::PyList_Size(leftovers.as_ptr()) {
-                let file = Object::borrowed(ffi::PyList_GetItem(leftovers.as_ptr(), index));
-                if file.is_some_and(|file| call_method(&file, c"flush").is_none()) {
-                    ffi::PyErr_Clear();
-                }
-            }
-        }
-        ffi::PyErr_Clear();
     }
 }

@@ -12,9 +12,11 @@
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
-//! | `finish.rs` | ends the program without finalising the frozen heap |
+//! | `environment.rs` | changes that imports make to the environment of C |
+//! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod environment;
 mod finish;
 mod interpreter;
 mod job;

@@ -19,10 +19,11 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 3] = [
+        let methods: [(&CStr, Method); 4] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
             (c"refill_mt19937", refill_mt19937),
+            (c"is_finalizing", is_finalizing),
         ];
         for (name, method) in methods {
             let definition = Box::leak(Box::new(ffi::PyMethodDef {
@@ -129,6 +130,15 @@ unsafe extern "C" fn refill_mt19937(
         state.add(MT19937_WORDS).cast::<i32>().write(MT19937_WORDS as i32);
         object::none().into_ptr()
     }
+}
+
+/// `is_finalizing()`: takes the place of sys's function when the program ends.
+unsafe extern "C" fn is_finalizing(
+    _: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: GIL: called by CPython.
+    unsafe { ffi::PyBool_FromLong(1) }
 }
 
 /// Fills memory from the kernel's generator, by the system call itself: the C library's wrapper keeps state in memory.

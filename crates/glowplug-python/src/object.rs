@@ -209,3 +209,12 @@ pub unsafe fn import(name: &CStr) -> Option<Object> {
     // SAFETY: by the caller.
     unsafe { Object::owned(ffi::PyImport_ImportModule(name.as_ptr())) }
 }
+
+/// A tuple of two.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn pair(a: &Object, b: &Object) -> Object {
+    // SAFETY: GIL by the caller; PyTuple_Pack takes its own references.
+    unsafe { Object::owned(ffi::PyTuple_Pack(2, a.0, b.0)) }.expect("memory for a tuple")
+}

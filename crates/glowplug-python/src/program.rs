@@ -100,7 +100,7 @@ unsafe fn run_script(path: &CStr, globals: &Object) -> Result<Option<Object>, c_
 }
 
 /// CPython makes a script's path absolute without resolving anything but a leading `./`… which it keeps.
-fn absolute(path: &CStr) -> std::ffi::CString {
+pub fn absolute(path: &CStr) -> std::ffi::CString {
     let bytes = path.to_bytes();
     if bytes.first() == Some(&b'/') {
         return path.to_owned();

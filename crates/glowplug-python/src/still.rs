@@ -2,7 +2,7 @@
 
 use crate::job::{Freezer, Job, Note};
 use crate::object::{self, Object};
-use crate::{EXIT_NOT_PREPARED, native, thawed};
+use crate::{EXIT_NOT_PREPARED, environment, finish, native, thawed};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -103,7 +103,7 @@ pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int
             return EXIT_NOT_PREPARED;
         }
         native::stop_recorder();
-        settle();
+        let baseline = settle();
         ffi::PyOS_BeforeFork();
         let child = libc::fork();
         if child != 0 {
@@ -118,7 +118,7 @@ pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int
         if glowplug_freeze_point(registers, stand_still, ptr::from_mut(freezer).cast()) == 0 {
             libc::_exit(EXIT_NOT_PREPARED)
         }
-        thawed::go_on(&namespace, &functions, frozen_path0)
+        thawed::go_on(&namespace, &functions, &baseline, frozen_path0)
     }
 }
 
@@ -138,10 +138,14 @@ unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<V
             ffi::PyDict_SetItem(asked.as_ptr(), object::string(name).as_ptr(), values.as_ptr());
         }
         let preload = namespace.entry(c"preload").ok_or("no preload")?;
+        let before = environment::Snapshot::take();
         let Some(report) = preload.call_with(&asked, functions) else {
             ffi::PyErr_Print();
             return Err("preloading failed".to_owned());
         };
+        namespace.set_entry(c"environ_changes", &environment::changes_since(&before));
+        // What extension modules printed: the freezer looks at the output next.
+        libc::fflush(ptr::null_mut());
         Ok(notes(&report))
     }
 }
@@ -169,10 +173,11 @@ unsafe fn notes(report: &Object) -> Vec<Note> {
 ///
 /// # Safety
 /// GIL.
-unsafe fn settle() {
+unsafe fn settle() -> finish::Baseline {
     // SAFETY: GIL by the caller.
     unsafe {
         ffi::PyGC_Collect();
+        let baseline = finish::Baseline::take();
         // gc is built in, so importing it only adds its name to sys.modules; take it out again if it was not there.
         let present = object::loaded_module(c"gc").is_some();
         if let Some(gc) = object::import(c"gc") {
@@ -182,7 +187,24 @@ unsafe fn settle() {
             ffi::PyDict_DelItemString(ffi::PyImport_GetModuleDict(), c"gc".as_ptr());
         }
         ffi::PyErr_Clear();
+        unfreeze_main();
         libc::fflush(ptr::null_mut());
+        baseline
+    }
+}
+
+/// Brings `__main__` and its namespace back into the collector's sight: they are the program's, and end with it.
+///
+/// # Safety
+/// GIL.
+unsafe fn unfreeze_main() {
+    // SAFETY: GIL by the caller; modules and dicts are the collector's objects, and tracked ones are taken out before they are put in.
+    unsafe {
+        let Some(main) = object::loaded_module(c"__main__") else { return };
+        for object in [main.as_ptr(), ffi::PyModule_GetDict(main.as_ptr())] {
+            ffi::PyObject_GC_UnTrack(object.cast());
+            ffi::PyObject_GC_Track(object.cast());
+        }
     }
 }
 

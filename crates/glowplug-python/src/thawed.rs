@@ -7,6 +7,7 @@ use glowplug_image::state::ThawInfo;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_char};
 use std::os::unix::ffi::OsStrExt;
+use std::ptr;
 
 unsafe extern "C" {
     static mut environ: *const *const c_char;
@@ -65,12 +66,18 @@ impl CommandLine {
 ///
 /// # Safety
 /// Called by the thawed process at the freeze point, with the GIL.
-pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) -> ! {
+pub unsafe fn go_on(
+    namespace: &Object,
+    functions: &Object,
+    baseline: &finish::Baseline,
+    frozen_path0: bool,
+) -> ! {
     // SAFETY: the restorer wrote the note before it jumped; volatile, since no code of this process did.
     unsafe {
         let info = still::INFO.get().read_volatile();
         let command_line = CommandLine::new(&info);
         environ = command_line.envp;
+        let mask = hold_signals();
         renew_thread_stacks(still::frozen_stack_limit());
         // A thaw is to libraries what a fork is: they renew locks, generators and caches.
         ffi::PyOS_BeforeFork();
@@ -86,9 +93,34 @@ pub unsafe fn go_on(namespace: &Object, functions: &Object, frozen_path0: bool) 
             libc::_exit(70);
         }
         drop((start, mended));
+        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
         native::start_held_threads();
         let outcome = program::run(&target);
-        finish::finish(namespace, outcome, info.rehearsal != 0)
+        finish::finish(baseline, functions, outcome, info.rehearsal != 0)
+    }
+}
+
+/// Keeps signals waiting until the program can be told of them; returns the mask to set then.
+///
+/// An interrupt that has come already kills the process, as it does in a plain interpreter that has not installed its handler yet.
+///
+/// # Safety
+/// GIL; no other thread exists.
+unsafe fn hold_signals() -> libc::sigset_t {
+    // SAFETY: system calls on locals; GIL by the caller.
+    unsafe {
+        let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
+        if ffi::PyErr_CheckSignals() != 0 {
+            if ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyboardInterrupt) != 0 {
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                libc::raise(libc::SIGINT);
+                libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
+            }
+            ffi::PyErr_Clear();
+        }
+        mask
     }
 }
 
@@ -137,6 +169,10 @@ unsafe fn describe(
         start.set_entry(c"frozen_path0", &object::integer(u64::from(frozen_path0)));
         let path0 = if safe_path() { object::none() } else { path0(target) };
         start.set_entry(c"path0", &path0);
+        if let Target::Script(path) = target {
+            let file = program::absolute(path);
+            start.set_entry(c"script", &object::string(file.to_bytes()));
+        }
         start
     }
 }

@@ -1,6 +1,7 @@
 """Runs in a thawed process, before the program: makes the interpreter's idea of the outside world true again.
 
-The namespace is that of preload.py and renew.py: `environment_changes` and `renew` come from there.
+The namespace is that of preload.py and renew.py: `environment_changes`, `environ_changes`,
+`reserved_importer` and `renew` come from there.
 """
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -12,6 +13,7 @@ def mend(start, native):
     _environment(os, start["environ"])
     renew()
     _arguments(os, start)
+    _importer(start.get("script"))
     _signals(start["ignored"])
     _streams(os)
     _identity(os)
@@ -32,9 +34,12 @@ def _environment(os, entries):
     for name, value in environment_changes:
         if value is None:
             data.pop(name, None)
-            os.unsetenv(name)
         else:
             data[name] = value
+    for name, value in environ_changes:
+        if value is None:
+            os.unsetenv(name)
+        else:
             os.putenv(name, value)
 
 
@@ -50,6 +55,18 @@ def _arguments(os, start):
             sys.path[0] = path0
         else:
             sys.path.insert(0, path0)
+
+
+def _importer(script):
+    """CPython leaves the script's path in this cache, with no finder."""
+    cache = sys.path_importer_cache
+    if script == reserved_importer:
+        return
+    if reserved_importer is not None and cache.pop(reserved_importer, sys) is sys:
+        # An import has emptied the cache of such entries.
+        return
+    if script is not None:
+        cache[script] = None
 
 
 def _signals(ignored):
@@ -133,11 +150,3 @@ def _randomness(native):
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
         native["refill_mt19937"](mtrand._rand._bit_generator.capsule)
-
-
-def leftovers(gc_objects):
-    """Objects that still hold unwritten data when the program has ended and its globals are gone."""
-    import _io
-
-    kinds = (_io.BufferedWriter, _io.BufferedRandom, _io.TextIOWrapper)
-    return [o for o in gc_objects if type(o) in kinds or isinstance(o, kinds)]

@@ -148,6 +148,14 @@ def _import(name):
     __import__(name)
 
 
+def _flush():
+    """The freezer looks at what imports (and site before them) have printed."""
+    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+        stream = getattr(sys, name, None)
+        if stream is not None and not getattr(stream, "closed", True):
+            stream.flush()
+
+
 def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
@@ -163,6 +171,10 @@ def preload(job, native):
     if job.get("file"):
         main["__file__"] = job["file"][0]
         sys.argv[:] = job["file"]
+        # CPython asks whether the script is a folder or zip file, and remembers the answer.
+        global reserved_importer
+        reserved_importer = job["file"][0]
+        sys.path_importer_cache[reserved_importer] = None
     os = sys.modules["os"]
     before = dict(os.environ._data)
     folder = os.getcwd()
@@ -185,6 +197,7 @@ def preload(job, native):
         text = "importing %s failed: %s: %s" % (name, type(error).__name__, error)
         return [("refused", " ".join(text.split()), name)]
     recording.stop()
+    _flush()
     main.pop("__file__", None)
     if os.getcwd() != folder:
         report.append(("refused", "an import changes the working directory", ""))
@@ -213,5 +226,10 @@ def preload(job, native):
     return report
 
 
-# Variables that imports set, changed or (None) removed: replayed on the new start's own environment.
+# Variables that imports set, changed or (None) removed: replayed on the new start's own environment. The former are those of os.environ,
+# the latter those of C, which the extension compares.
 environment_changes = []
+environ_changes = []
+
+# The script's entry in sys.path_importer_cache, put there before the imports.
+reserved_importer = None
