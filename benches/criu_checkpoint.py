@@ -1,7 +1,9 @@
-"""Checkpoints a process that has imported pandas and scikit-learn, for `criu restore` to go on with: criu_checkpoint.py FOLDER
+"""Checkpoints a process that has imported pandas and scikit-learn, for `criu restore` to go on
+with: criu_checkpoint.py FOLDER
 
-The process waits until a file appears. It is made after the checkpoint, so that a restored process ends at once, as the program
-that the other tools start does.
+The process waits until a file appears. It is made after the checkpoint, so that a restored process
+ends at once, as the
+program that the other tools start does.
 """
 
 import shutil

@@ -68,8 +68,8 @@ def test_freeze_that_is_refused(starter, built):
 
 
 def test_freeze_before_any_start(each_starter, built):
-    """A freezer writes no bytecode, whose writing would be an act of the imports; the thawed program
-    writes it as ever.
+    """A freezer writes no bytecode, whose writing would be an act of the imports; the thawed
+    program writes it as ever.
     """
     starter = each_starter
     write(starter.folder / "project" / "helper.py", "VALUE = 1\n")

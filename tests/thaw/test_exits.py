@@ -147,8 +147,8 @@ ENDINGS = {
     "coroutine_held_by_module": ("async def c(): pass\njson.held = c()", 0),
     "file_held_by_module": ("json.held = open('held.txt', 'w')\njson.held.write('text')", 0),
     "globals_without_functions": (
-        "import loud_module\nfirst = loud_module.Loud('first')\n_second = loud_module.Loud('second')"
-        "\nthird = loud_module.Loud('third')",
+        "import loud_module\nfirst = loud_module.Loud('first')"
+        "\n_second = loud_module.Loud('second')\nthird = loud_module.Loud('third')",
         0,
     ),
     "held_by_import": ("import loud_module", 0),

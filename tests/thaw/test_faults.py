@@ -109,8 +109,8 @@ def test_image_that_cannot_be_used(starter, script, name):
 
 @pytest.mark.parametrize("round_", range(8))
 def test_single_bit_in_head_and_tables(starter, script, round_):
-    """One bit of an image's head or tables is wrong: the program runs plainly. Where only padding is
-    hit, which nothing relies on, it may be thawed.
+    """One bit of an image's head or tables is wrong: the program runs plainly. Where only padding
+    is hit, which nothing relies on, it may be thawed.
     """
     (image,) = starter.images()
     good = image.read_bytes()

@@ -82,8 +82,7 @@ def test_refused_until_it_changes(starter, built, cause):
 
     write(
         culprit,
-        "class CHILD:\n    kill = wait = staticmethod(lambda: None)\n\n"
-        "def stop():\n    pass\n",
+        "class CHILD:\n    kill = wait = staticmethod(lambda: None)\n\ndef stop():\n    pass\n",
     )
     way, outcome = starter.explained(script)
     assert way.startswith("plain: ") and outcome.status == 0

@@ -1,4 +1,5 @@
-"""Runs in a thawed process, before the program: makes the interpreter's idea of the outside world true again.
+"""Runs in a thawed process, before the program: makes the interpreter's idea of the outside world
+true again.
 
 The namespace is that of preload.py and renew.py: `environment_changes`, `environ_changes`,
 `reserved_importer` and `renew` come from there.
@@ -8,7 +9,9 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def mend(start, native):
-    """`start` has argv and environ (lists of bytes), path0 (str or None) and ignored (signal numbers inherited as ignored)."""
+    """`start` has argv and environ (lists of bytes), path0 (str or None) and ignored (signal
+    numbers inherited as ignored).
+    """
     os = sys.modules["os"]
     _environment(os, start["environ"])
     renew()
@@ -70,7 +73,9 @@ def _importer(script):
 
 
 def _signals(ignored):
-    """The parent's ignored signals stay ignored, unless an import asked for a handler of its own."""
+    """The parent's ignored signals stay ignored, unless an import asked for a handler of its
+    own.
+    """
     import _signal
 
     for number in ignored:
@@ -80,7 +85,9 @@ def _signals(ignored):
 
 
 def _streams(os):
-    """Initialises the same stream objects anew, since modules keep references to them and to their buffers."""
+    """Initialises the same stream objects anew, since modules keep references to them and to
+    their buffers.
+    """
     import _io
 
     for fd, (name, mode) in enumerate(_STREAMS):
@@ -141,8 +148,10 @@ def _identity(os):
 def _randomness(native):
     """Generators that were seeded at import.
 
-    `random` has been seeded by its own fork handler. OpenSSL seeds itself where the process id is not the one it saw last; the
-    restorer refuses the ids of the frozen process and its parent. Adding entropy to it here would cost 2.5 ms.
+    `random` has been seeded by its own fork handler. OpenSSL seeds itself where the process id is
+    not the one it saw last; the
+    restorer refuses the ids of the frozen process and its parent. Adding entropy to it here would
+    cost 2.5 ms.
     """
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:

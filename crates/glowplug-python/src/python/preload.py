@@ -1,7 +1,10 @@
-"""Runs in the interpreter that will be frozen, before it stands still: imports, and notes what the imports read.
+"""Runs in the interpreter that will be frozen, before it stands still: imports, and notes what the
+imports read.
 
-Only built-in modules are used here, so that nothing appears in sys.modules that the program would not find there anyway. This code
-runs in a namespace of its own that is no module; `native` holds the functions that the extension provides.
+Only built-in modules are used here, so that nothing appears in sys.modules that the program would
+not find there anyway. This code
+runs in a namespace of its own that is no module; `native` holds the functions that the extension
+provides.
 """
 
 import _frozen_importlib_external as _external
@@ -105,9 +108,11 @@ class Recording:
         return _cache_bytecode
 
     def look_around(self, module):
-        """Blames what appeared since the last look on the module that has just been loaded: the innermost one is done first."""
+        """Blames what appeared since the last look on the module that has just been loaded: the
+        innermost one is done first.
+        """
         population = self.native["population"](self.closely)
-        for kind, before, now in zip(_POPULATION, self.population, population):
+        for kind, before, now in zip(_POPULATION, self.population, population, strict=True):
             if now > before:
                 self.grew.append((kind, module))
         self.population = population
@@ -159,9 +164,10 @@ def _flush():
 def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
-    `job` maps "preload" to dotted names, "optional" to names whose ImportError is the program's own business, "path0" to what the
-    program will have as sys.path[0] (empty: nothing is put there), "file" to the program's file. Where it has "closely", shared memory
-    is looked for after each module, which takes long.
+    `job` maps "preload" to dotted names, "optional" to names whose ImportError is the program's own
+    business, "path0" to what the program will have as sys.path[0] (empty: nothing is put there),
+    "file" to the program's file. Where it has "closely", shared memory is looked for after each
+    module, which takes long.
     """
     if "os" not in sys.modules:
         return [("refused", "the interpreter runs without site", "")]
@@ -220,13 +226,13 @@ def preload(job, native):
         if before.get(key) != after.get(key)
     ]
     report.extend(
-        ("changed", key.decode("utf-8", "surrogateescape"), "")
-        for key, _ in environment_changes
+        ("changed", key.decode("utf-8", "surrogateescape"), "") for key, _ in environment_changes
     )
     return report
 
 
-# Variables that imports set, changed or (None) removed: replayed on the new start's own environment. The former are those of os.environ,
+# Variables that imports set, changed or (None) removed: replayed on the new start's own
+# environment. The former are those of os.environ,
 # the latter those of C, which the extension compares.
 environment_changes = []
 environ_changes = []
