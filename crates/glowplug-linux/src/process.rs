@@ -237,7 +237,7 @@ impl Process {
         Ok(found)
     }
 
-    /// The one-letter state from `/proc/PID/stat`: `T` is stopped, `Z` a zombie.
+    /// The one-letter state from `/proc/PID/stat`: `S` waits in a system call, `T` is stopped, `Z` a zombie.
     pub fn state(self) -> io::Result<char> {
         let text = fs::read_to_string(self.path("stat"))?;
         let state = text.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
