@@ -29,8 +29,10 @@ test-rust: toolchain
 	then set -x; cargo nextest run --workspace --exclude glowplug-python; \
 	else set -x; cargo test --workspace --exclude glowplug-python; fi
 
+# What fails where two tests share the machine is run once more by itself: only what fails then as well has failed.
 test-python: build tools
-	$(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests -n logical
+	$(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n logical || \
+	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
 
 bench: build
 	cargo xtask bench

@@ -132,8 +132,9 @@ def test_replaced_by_rename(project):
 
 
 def test_package_initialiser(project):
-    write(project.folder / "pack" / "__init__.py", "print('pack runs')\n")
-    project.changes("pack runs")
+    source = "from . import part\n\npart.VALUE = 'initialised'\n"
+    write(project.folder / "pack" / "__init__.py", source)
+    project.changes("initialised")
 
 
 def test_module_removed(project):
@@ -229,7 +230,9 @@ def test_path_file_added(project):
 
 
 def test_site_customisation_added(project):
-    write(project.site / "sitecustomize.py", "print('customised')\n")
+    extra = project.starter.folder / "extra"
+    write(extra / "installed.py", "VALUE = 'customised'\n")
+    write(project.site / "sitecustomize.py", f"import sys; sys.path.insert(0, {str(extra)!r})\n")
     project.changes("customised")
 
 
