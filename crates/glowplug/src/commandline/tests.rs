@@ -141,6 +141,9 @@ fn obstacles_are_found_and_named() {
         (&[c"-X", c"importtime", c"a.py"], "`-X importtime`"),
         (&[c"-Xtracemalloc=5", c"-m", c"a"], "`-X tracemalloc=5`"),
         (&[c"-X", c"dev", c"a.py"], "`-X dev`"),
+        (&[c"-S", c"a.py"], "`-S`"),
+        (&[c"-mjson.tool"], "glued"),
+        (&[c"-Bcpass"], "glued"),
         (&[c"-V"], "answers"),
         (&[], "no program"),
         (&[c"-"], "typed"),
@@ -150,7 +153,7 @@ fn obstacles_are_found_and_named() {
     }
     for harmless in [
         &[c"a.py"][..],
-        &[c"-bbEsSuOOPqR", c"-W", c"error", c"a.py"],
+        &[c"-bbEsuOOPqR", c"-W", c"error", c"a.py"],
         &[c"-X", c"utf8=1", c"-X", c"frozen_modules=off", c"-Xfaulthandler", c"a.py"],
         &[c"-c", c"pass", c"-i"],
     ] {
