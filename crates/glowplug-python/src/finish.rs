@@ -92,18 +92,12 @@ unsafe fn end_modules(baseline: &Baseline) {
         if !alone && let Some(objects) = finalizers::unfinished(&tools) {
             modules::forget_values(&left, &objects);
         }
-        if alone {
-            finalizers::call(
-                &baseline.finalizers,
-                &tools,
-                &order,
-                finalizers::Held::NotByTheInterpreter,
-            );
-        }
+        let held = finalizers::Held::NotByTheInterpreter;
+        let later = alone && finalizers::call(&baseline.finalizers, &tools, &order, held);
         modules::clear(left);
         flush_streams(false);
         modules::lose_streams();
-        if alone {
+        if later {
             finalizers::call(&baseline.finalizers, &tools, &order, finalizers::Held::ByAnything);
         }
         finalizers::flush_files(&tools);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{FromRawFd, RawFd};
 
 /// Names the socket's descriptor in the interpreter's environment.
 const VARIABLE: &str = "GLOWPLUG_JOB";
@@ -52,11 +52,6 @@ impl Freezer {
         }
     }
 
-    /// The socket's descriptor.
-    pub fn fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-
     /// Reads the job.
     pub fn receive(&mut self) -> io::Result<Job> {
         let mut len = [0; 4];
@@ -77,16 +72,20 @@ impl Freezer {
 
     /// Sends notes as one frame.
     pub fn send(&mut self, notes: &[Note]) -> io::Result<()> {
-        let mut frame = vec![0; 4];
-        for note in notes {
-            for value in [&note.kind, &note.a, &note.b] {
-                frame.extend(value.iter().filter(|&&b| b != 0));
-                frame.push(0);
-            }
+        self.socket.write_all(&frame(notes))
+    }
+
+    /// Sends notes and waits until the freezer is gone. From the moment in which the freezer has them it reads this process's
+    /// memory, so nothing is allocated or freed from then on: an image of half a change to the heap would be one of a broken heap.
+    pub fn send_and_stand_still(&mut self, notes: Vec<Note>) {
+        let frame = frame(&notes);
+        drop(notes);
+        if self.socket.write_all(&frame).is_ok() {
+            let mut byte = [0];
+            // Nothing is ever sent: the read ends when the freezer is gone.
+            let _ = self.socket.read(&mut byte);
         }
-        let len = (frame.len() - 4) as u32;
-        frame[..4].copy_from_slice(&len.to_le_bytes());
-        self.socket.write_all(&frame)
+        drop(frame);
     }
 
     /// Waits for the freezer's leave to stand still; `false` where it does not want the process.
@@ -94,4 +93,17 @@ impl Freezer {
         let mut byte = [0];
         self.socket.read_exact(&mut byte).is_ok() && byte == *b"g"
     }
+}
+
+fn frame(notes: &[Note]) -> Vec<u8> {
+    let mut frame = vec![0; 4];
+    for note in notes {
+        for value in [&note.kind, &note.a, &note.b] {
+            frame.extend(value.iter().filter(|&&b| b != 0));
+            frame.push(0);
+        }
+    }
+    let len = (frame.len() - 4) as u32;
+    frame[..4].copy_from_slice(&len.to_le_bytes());
+    frame
 }

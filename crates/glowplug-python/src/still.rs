@@ -229,12 +229,7 @@ unsafe extern "C" fn stand_still(argument: *mut c_void) {
             a: glowplug_image::FORMAT_VERSION.to_string().into_bytes(),
             b: size_of::<Context>().to_string().into_bytes(),
         };
-        if freezer.send(&[note, format]).is_err() {
-            return;
-        }
-        let mut byte = 0u8;
-        // Nothing is ever sent: the read ends when the freezer is gone.
-        libc::read(freezer.fd(), ptr::from_mut(&mut byte).cast(), 1);
+        freezer.send_and_stand_still(vec![note, format]);
     }
 }
 

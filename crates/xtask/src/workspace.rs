@@ -1,13 +1,13 @@
 //! Where the workspace is and where Cargo puts what it builds.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 /// The folder that holds the workspace's `Cargo.toml`.
+///
+/// `cargo run` names the crate's folder; the one of the compilation may be another checkout's that shares the target folder.
 pub fn root() -> PathBuf {
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crate_folder = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     crate_folder.ancestors().nth(2).expect("xtask lies two folders below the root").to_path_buf()
 }
 

@@ -20,10 +20,11 @@ impl Frozen {
         unsafe {
             let mut found = Vec::new();
             let tools = Tools::new();
-            for object in tools.objects() {
+            let objects = tools.objects();
+            for object in objects.iter() {
                 // The standard streams must outlive everything; other files are refused while they are open.
-                if ends_with_a_word(object.as_ptr()) && tools.rank(&object).is_none() {
-                    let reference = ffi::PyWeakref_NewRef(object.as_ptr(), ptr::null_mut());
+                if ends_with_a_word(object) && tools.rank(object).is_none() {
+                    let reference = ffi::PyWeakref_NewRef(object, ptr::null_mut());
                     found.extend(Object::owned(reference));
                 }
                 ffi::PyErr_Clear();
@@ -97,14 +98,12 @@ impl Tools {
     ///
     /// # Safety
     /// GIL.
-    unsafe fn objects(&self) -> Vec<Object> {
+    unsafe fn objects(&self) -> Objects {
         // SAFETY: GIL by the caller.
         unsafe {
             let list = self.get_objects.as_ref().and_then(|get| get.call());
             ffi::PyErr_Clear();
-            let Some(list) = list else { return Vec::new() };
-            let item = |index| Object::borrowed(ffi::PyList_GetItem(list.as_ptr(), index));
-            (0..ffi::PyList_Size(list.as_ptr())).filter_map(item).collect()
+            Objects(list.unwrap_or_else(|| object::list([])))
         }
     }
 
@@ -112,10 +111,10 @@ impl Tools {
     ///
     /// # Safety
     /// GIL.
-    unsafe fn rank(&self, object: &Object) -> Option<usize> {
+    unsafe fn rank(&self, object: *mut ffi::PyObject) -> Option<usize> {
         // SAFETY: GIL by the caller; the table holds types.
         unsafe {
-            let kind = ffi::Py_TYPE(object.as_ptr());
+            let kind = ffi::Py_TYPE(object);
             let of = |file: &Object| ffi::PyType_IsSubtype(kind, file.as_ptr().cast()) != 0;
             self.files.iter().find(|(file, _)| of(file)).map(|&(_, rank)| rank)
         }
@@ -125,13 +124,27 @@ impl Tools {
     ///
     /// # Safety
     /// GIL.
-    unsafe fn is_lent(&self, object: &Object) -> bool {
+    unsafe fn is_lent(&self, object: *mut ffi::PyObject) -> bool {
         // SAFETY: GIL by the caller.
         unsafe {
-            let owns = |file: &Object| file.attribute(c"closefd");
             self.rank(object) == Some(2)
-                && owns(object).is_some_and(|owns| ffi::PyObject_IsTrue(owns.as_ptr()) == 0)
+                && Object::borrowed(object)
+                    .and_then(|file| file.attribute(c"closefd"))
+                    .is_some_and(|owns| ffi::PyObject_IsTrue(owns.as_ptr()) == 0)
         }
+    }
+}
+
+/// A list of objects, which it keeps alive; nobody else knows the list.
+struct Objects(Object);
+
+impl Objects {
+    /// # Safety
+    /// GIL, as long as it is walked.
+    unsafe fn iter(&self) -> impl Iterator<Item = *mut ffi::PyObject> {
+        let list = self.0.as_ptr();
+        // SAFETY: by the caller; indexes are below the list's size.
+        unsafe { (0..ffi::PyList_Size(list)).map(move |index| ffi::PyList_GetItem(list, index)) }
     }
 }
 
@@ -145,8 +158,8 @@ impl Order {
         // SAFETY: GIL by the caller.
         unsafe {
             let objects = tools.objects();
-            let unfinished = objects.iter().filter(|object| is_unfinished(object.as_ptr()));
-            Order(unfinished.enumerate().map(|(age, o)| (o.as_ptr() as usize, age)).collect())
+            let unfinished = objects.iter().filter(|&object| is_unfinished(object));
+            Order(unfinished.enumerate().map(|(age, object)| (object as usize, age)).collect())
         }
     }
 
@@ -165,36 +178,38 @@ pub enum Held {
     ByAnything,
 }
 
-/// Calls the finalizers that have not been called yet.
+/// Calls the finalizers that have not been called yet; returns whether objects were left for later.
 ///
 /// # Safety
 /// GIL; no Python frame is active and no other thread runs Python code.
-pub unsafe fn call(frozen: &Frozen, tools: &Tools, order: &Order, held: Held) {
+pub unsafe fn call(frozen: &Frozen, tools: &Tools, order: &Order, held: Held) -> bool {
     // SAFETY: GIL by the caller; the objects are kept alive by the lists.
     unsafe {
         let objects = tools.objects();
         let mut ending = frozen.alive();
         ending.retain(|object| ffi::PyObject_GC_IsFinalized(object.as_ptr()) == 0);
         let old = ending.len();
-        for object in objects.iter().filter(|object| is_unfinished(object.as_ptr())) {
+        for object in objects.iter().filter(|&object| is_unfinished(object)) {
             if !tools.is_lent(object) {
-                ending.extend(Object::borrowed(object.as_ptr()));
+                ending.extend(Object::borrowed(object));
             }
         }
         if ending.is_empty() {
-            return;
+            return false;
         }
+        let all = ending.len();
         // What is frozen is not among the objects that are walked.
         if held == Held::NotByTheInterpreter {
             let kept = reachable(&tools.roots, &objects);
             ending.retain(|object| !kept.contains(&(object.as_ptr() as usize)));
         }
         ending[old..].sort_by_key(|object| order.of(object));
-        ending.sort_by_key(|object| tools.rank(object).unwrap_or(0));
+        ending.sort_by_key(|object| tools.rank(object.as_ptr()).unwrap_or(0));
         for object in &ending {
             ffi::PyObject_CallFinalizer(object.as_ptr());
             ffi::PyErr_Clear();
         }
+        ending.len() < all
     }
 }
 
@@ -206,9 +221,8 @@ pub unsafe fn unfinished(tools: &Tools) -> Option<HashSet<usize>> {
     // SAFETY: GIL by the caller; the addresses are good for comparing alone.
     unsafe {
         let objects = tools.objects();
-        let any =
-            objects.iter().any(|object| is_unfinished(object.as_ptr()) && !tools.is_lent(object));
-        any.then(|| objects.iter().map(|object| object.as_ptr() as usize).collect())
+        let any = objects.iter().any(|object| is_unfinished(object) && !tools.is_lent(object));
+        any.then(|| objects.iter().map(|object| object as usize).collect())
     }
 }
 
@@ -219,14 +233,23 @@ pub unsafe fn unfinished(tools: &Tools) -> Option<HashSet<usize>> {
 pub unsafe fn flush_files(tools: &Tools) {
     // SAFETY: GIL by the caller.
     unsafe {
-        for object in tools.objects() {
-            if tools.rank(&object).is_some_and(|rank| rank < 2)
-                && super::call_method(&object, c"flush").is_none()
-            {
+        let objects = tools.objects();
+        for object in objects.iter().filter(|&object| has_finalizer(object)) {
+            if tools.rank(object).is_some_and(|rank| rank < 2) {
+                drop(Object::borrowed(object).and_then(|f| super::call_method(&f, c"flush")));
                 ffi::PyErr_Clear();
             }
         }
     }
+}
+
+/// Whether an object's type has a finalizer, as that of every file.
+///
+/// # Safety
+/// GIL; a live object.
+unsafe fn has_finalizer(object: *mut ffi::PyObject) -> bool {
+    // SAFETY: by the caller.
+    unsafe { (*ffi::Py_TYPE(object)).tp_finalize.is_some() }
 }
 
 /// Whether an object has a finalizer that has not been called.
@@ -235,9 +258,7 @@ pub unsafe fn flush_files(tools: &Tools) {
 /// GIL; a live object of the collector's.
 unsafe fn is_unfinished(object: *mut ffi::PyObject) -> bool {
     // SAFETY: by the caller.
-    unsafe {
-        (*ffi::Py_TYPE(object)).tp_finalize.is_some() && ffi::PyObject_GC_IsFinalized(object) == 0
-    }
+    unsafe { has_finalizer(object) && ffi::PyObject_GC_IsFinalized(object) == 0 }
 }
 
 /// Whether an object's end can be noticed: its class has a `__del__`, or it is a generator or coroutine that waits.
@@ -266,10 +287,10 @@ struct Walk {
 ///
 /// # Safety
 /// GIL.
-unsafe fn reachable(roots: &[Object], objects: &[Object]) -> HashSet<usize> {
+unsafe fn reachable(roots: &[Object], objects: &Objects) -> HashSet<usize> {
     // SAFETY: GIL by the caller; everything that is walked is alive, and walking runs no Python code.
     unsafe {
-        let known = objects.iter().map(|object| object.as_ptr() as usize).collect();
+        let known = objects.iter().map(|object| object as usize).collect();
         let mut walk = Walk { known, reached: HashSet::new(), next: Vec::new() };
         let context = Object::owned(ffi::PyContext_CopyCurrent());
         walk.next.extend(roots.iter().chain(&context).map(Object::as_ptr));
