@@ -17,15 +17,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// Room for what a freezer's interpreter does with files, bytes.
 pub(super) const RECORD_LEN: u64 = 64 << 20;
-
-/// How long a process that is to stand still may take to come to rest, and how long to pause before looking again. It needs microseconds,
-/// but may have to wait for a processor.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_micros(50);
 
 /// A preloading interpreter, and after [`Subject::let_stand_still`] its forked child that stands still. Both end with this value, and so
 /// does whatever else they have started.
@@ -129,9 +123,8 @@ impl Subject {
                 "the extension is of another build; install Glowplug again",
             ));
         }
-        let still = still.ok_or(io::ErrorKind::InvalidData)?;
-        wait_until_at_rest(still.process)?;
-        self.still = Some(still);
+        // Sending the note was the last thing that it did to its memory.
+        self.still = Some(still.ok_or(io::ErrorKind::InvalidData)?);
         Ok(())
     }
 
@@ -174,19 +167,6 @@ impl Drop for Subject {
         // What has left the session, the process that stood still, and their children.
         self.descendants.end();
     }
-}
-
-/// Waits until a process that has sent its note waits for the answer that never comes. Until then it frees what the note was made of:
-/// memory that is read meanwhile has a heap from two moments.
-fn wait_until_at_rest(process: Process) -> io::Result<()> {
-    let late = Instant::now() + PATIENCE;
-    while process.state()? != 'S' {
-        if Instant::now() > late {
-            return Err(io::Error::other("the interpreter does not come to rest"));
-        }
-        std::thread::sleep(PAUSE);
-    }
-    Ok(())
 }
 
 fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
