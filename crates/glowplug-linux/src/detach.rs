@@ -1,5 +1,6 @@
 //! Starting a process that nobody waits for and that outlives its starter unseen.
 
+use crate::exec::pointers;
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -48,10 +49,6 @@ pub fn spawn(
         }
     }
     Ok(())
-}
-
-fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
 /// # Safety

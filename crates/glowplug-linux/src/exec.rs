@@ -17,7 +17,8 @@ pub fn exec(program: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> io::E
     io::Error::last_os_error()
 }
 
-fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
+/// The vector that `execve` takes: it borrows the strings and ends with a null pointer.
+pub(crate) fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
 }
 

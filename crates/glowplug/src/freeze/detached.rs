@@ -15,7 +15,7 @@ use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags, Resource};
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -102,14 +102,7 @@ impl Handed {
     /// Waits for the program's end, and reads the record.
     pub fn record(&mut self, program: u32) -> io::Result<Record> {
         wait_for(program);
-        let mut used = [0; 8];
-        self.record.rewind()?;
-        self.record.read_exact(&mut used)?;
-        let len = u64::from_le_bytes(used).saturating_add(64).min(RECORD_LEN);
-        self.record.rewind()?;
-        let mut bytes = Vec::new();
-        (&self.record).take(len).read_to_end(&mut bytes)?;
-        Ok(Record::parse(&bytes))
+        Record::read(&self.record, RECORD_LEN)
     }
 }
 

@@ -88,14 +88,7 @@ impl Subject {
 
     /// What the recorder noted.
     pub fn record(&mut self) -> io::Result<Record> {
-        let mut bytes = Vec::new();
-        self.record.rewind()?;
-        let mut used = [0; 8];
-        self.record.read_exact(&mut used)?;
-        let len = u64::from_le_bytes(used).saturating_add(64).min(RECORD_LEN);
-        self.record.rewind()?;
-        (&self.record).take(len).read_to_end(&mut bytes)?;
-        Ok(Record::parse(&bytes))
+        Record::read(&self.record, RECORD_LEN)
     }
 
     /// What the imports printed.

@@ -139,6 +139,20 @@ impl Record {
         }
     }
 
+    /// Reads what the recorder has written so far to its file of `room` bytes: no more of the file than is used.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(file: &std::fs::File, room: u64) -> std::io::Result<Record> {
+        use std::os::unix::fs::FileExt;
+        let mut used = [0; 8];
+        file.read_exact_at(&mut used, 0)?;
+        let len = u64::from_le_bytes(used).saturating_add(64).min(room);
+        let mut bytes = vec![0; usize::try_from(len).map_err(std::io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(Record::parse(&bytes))
+    }
+
     /// Adds one observation of an absolute path.
     pub fn note(&mut self, path: PathBuf, op: Op) {
         self.paths.entry(path).and_modify(|seen| seen.add(op)).or_insert_with(|| Seen::only(op));
