@@ -9,6 +9,7 @@ use crate::runtime::Runtime;
 use glowplug_image::{HotRange, params};
 use glowplug_linux::Process;
 use glowplug_linux::process::PAGE;
+use rustix::fs::Advice;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, WaitOptions};
 use std::ffi::OsString;
@@ -23,8 +24,8 @@ use std::process::{Child, Command, Stdio};
 const GAP: u64 = 2;
 
 /// Warm pages that are this close to each other become one range, pages: a disk reads what lies between in less time than it takes to
-/// be asked twice (128 KiB, what the kernel reads ahead by itself).
-const WARM_GAP: u64 = 32;
+/// be asked twice.
+const WARM_GAP: u64 = 8;
 
 /// What a rehearsed start touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub fn rehearse(
     variables: &[(OsString, OsString)],
     image: &File,
 ) -> Result<Touched, String> {
+    forget(image);
     let mut output = tempfile::tempfile().map_err(|error| error.to_string())?;
     let mut child = start(recipe, runtime, variables, image, &output).map_err(|e| e.to_string())?;
     let touched = watch(&mut child);
@@ -52,6 +54,14 @@ pub fn rehearse(
         let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
         format!("{what}: {}", said.trim())
     })
+}
+
+/// Has the kernel forget the contents of a new image, and read each page of it by itself when it is touched: it would otherwise map
+/// what lies around it as well, and every page of a new file is still in memory. Where it cannot, more pages seem to be touched.
+fn forget(image: &File) {
+    let _ = image.sync_data();
+    let _ = rustix::fs::fadvise(image, 0, None, Advice::DontNeed);
+    let _ = rustix::fs::fadvise(image, 0, None, Advice::Random);
 }
 
 fn start(
