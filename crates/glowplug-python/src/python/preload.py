@@ -161,6 +161,18 @@ def _flush():
             stream.flush()
 
 
+def _output_length():
+    """Bytes that the imports have printed: both streams are one file, which the freezer keeps."""
+    posix = sys.modules["posix"]
+    for fd in (1, 2):
+        try:
+            return posix.lseek(fd, 0, 1)
+        except OSError:
+            # An import has closed it.
+            continue
+    return 0
+
+
 def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
@@ -202,6 +214,16 @@ def preload(job, native):
         recording.stop()
         text = "importing %s failed: %s: %s" % (name, type(error).__name__, error)
         return [("refused", " ".join(text.split()), name)]
+    if has_before_freeze():
+        # What hooks print is nothing that a start would print.
+        _flush()
+        native["flush_c"]()
+        report.append(("printed", str(_output_length()), ""))
+        failure = run_before_freeze()
+        if failure is not None:
+            recording.stop()
+            _flush()
+            return [("refused", failure, "")]
     recording.stop()
     _flush()
     main.pop("__file__", None)
