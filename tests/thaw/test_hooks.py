@@ -100,7 +100,7 @@ def test_real_package_of_aws(hooked, starter, built, tmp_path_factory):
     )
     if done.returncode:
         pytest.skip("needs snapshot_restore_py from a package index")
-    source = (folder / "snapshot_restore_py" / "__init__.py").read_text()
+    source = (folder / "snapshot_restore_py.py").read_text()
     script, how = hooked(BOTH, aws=source)
     assert starter.freeze(script, conditions=how).status == 0
     thawed = starter.start(script, via="thaw", conditions=how)
