@@ -83,7 +83,8 @@ fn measure(python: &str, modules: &[String]) -> Result<(), Box<dyn Error>> {
 
 /// Measures the check of an image's inputs in fresh processes, and writes down what was measured, and how.
 fn keep(image: &str, result: &Path) -> Result<(), Box<dyn Error>> {
-    let (head, words) = tables_of(Path::new(image))?;
+    let (len, words) = tables_of(Path::new(image))?;
+    let head = Head::parse(words.as_bytes(), len)?;
     let meta = Meta::of(head.table::<u8>(Section::Meta, words.as_bytes()));
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut samples = in_fresh_processes(Path::new(image), KEPT)?;
@@ -123,23 +124,23 @@ fn in_fresh_processes(image: &Path, processes: usize) -> Result<Vec<(f64, f64)>,
 }
 
 fn once(image: &Path) -> Result<(), Box<dyn Error>> {
-    let (head, words) = tables_of(image)?;
-    let (wall, cpu) = timed(&head, words.as_bytes())?;
+    let (len, words) = tables_of(image)?;
+    let (wall, cpu) = timed(Head::parse(words.as_bytes(), len)?, words.as_bytes())?;
     println!("{wall} {cpu}");
     Ok(())
 }
 
-/// The head of an image, and all of the file but the page contents: in words, because the tables must be aligned.
-fn tables_of(image: &Path) -> Result<(Head, Vec<u64>), Box<dyn Error>> {
+/// The length of an image in bytes, and all of the file but the page contents: in words, because the tables must be aligned.
+fn tables_of(image: &Path) -> Result<(u64, Vec<u64>), Box<dyn Error>> {
     let file = File::open(image)?;
     let mut first = vec![0u64; glowplug_image::HEAD_LEN / 8];
     file.read_exact_at(first.as_mut_bytes(), 0)?;
     let len = file.metadata()?.len();
-    let head = *Head::parse(first.as_bytes(), len)?;
+    let head = Head::parse(first.as_bytes(), len)?;
     let tables = head.pages_offset.max(glowplug_image::HEAD_LEN as u64).min(len);
     let mut words = vec![0u64; usize::try_from(tables)? / 8];
     file.read_exact_at(words.as_mut_bytes(), 0)?;
-    Ok((head, words))
+    Ok((len, words))
 }
 
 /// Wall and CPU time of one check, microseconds.
