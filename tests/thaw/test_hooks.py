@@ -225,10 +225,9 @@ FAILING = """\
     import signal
     import glowplug
 
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
     @glowplug.after_thaw
     def reconnect():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         print("this line is lost")
         {body}
     """
