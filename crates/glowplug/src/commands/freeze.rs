@@ -217,9 +217,8 @@ fn record(program: Option<u32>, handed: Option<&mut detached::Handed>) -> Option
 
 fn probe(interpreter: &Interpreter, cache: Option<&Cache>) -> Result<Probe, Failure> {
     let probe = interpreter.probe(cache)?;
-    match probe.unsupported_reason() {
-        Some(reason) => return Err(Failure::Impossible(reason)),
-        None => {}
+    if let Some(reason) = probe.unsupported_reason() {
+        return Err(Failure::Impossible(reason));
     }
     match privilege::of_interpreter(&interpreter.path) {
         Some(reason) => Err(Failure::Impossible(reason.to_owned())),
