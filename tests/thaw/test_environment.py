@@ -186,3 +186,13 @@ def test_variable_that_an_import_reads_selects_the_image(starter):
             starter.start(script, via="thaw", conditions=Conditions(env=env)).text()
             == f'"{value or "none"}"\n'
         )
+
+
+def test_import_that_demands_a_variable(starter, built):
+    """An import that fails without a variable is frozen with it."""
+    write(
+        starter.folder / "project" / "demands.py", "import os\nPLACE = os.environ['DB_HOST_NAME']\n"
+    )
+    script = write(starter.folder / "project" / "main.py", "import demands\nprint(demands.PLACE)\n")
+    how = Conditions(env={"DB_HOST_NAME": "db.example"})
+    assert starter.becomes_thawed(script, conditions=how).text() == "db.example\n"

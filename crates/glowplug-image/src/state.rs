@@ -126,6 +126,6 @@ pub struct ThawInfo {
     pub target_index: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds just before the jump.
     pub jump_ns: u64,
-    /// Set by the freezer's rehearsal: the process reports its written pages.
-    pub rehearsal: u64,
+    /// `params::FLAG_*`.
+    pub flags: u64,
 }

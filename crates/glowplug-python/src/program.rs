@@ -252,7 +252,7 @@ fn c_stdin() -> *mut libc::FILE {
 ///
 /// # Safety
 /// GIL; an exception is set.
-unsafe fn report_exception() -> Outcome {
+pub unsafe fn report_exception() -> Outcome {
     // SAFETY: GIL by the caller.
     unsafe {
         if ffi::PyErr_ExceptionMatches(ffi::PyExc_SystemExit) != 0 {

@@ -13,6 +13,7 @@ use std::ptr;
 const PRELOAD: &str = include_str!("python/preload.py");
 const MEND: &str = include_str!("python/mend.py");
 const RENEW: &str = include_str!("python/renew.py");
+const HOOKS: &str = include_str!("python/hooks.py");
 
 /// Memory that the freezer and the restorer read and write while no code of this process runs.
 pub struct Shared<T>(UnsafeCell<T>);
@@ -36,7 +37,7 @@ pub static INFO: Shared<ThawInfo> = Shared(UnsafeCell::new(ThawInfo {
     target_kind: 0,
     target_index: 0,
     jump_ns: 0,
-    rehearsal: 0,
+    flags: 0,
 }));
 
 /// What the freezer reads beside memory. All zeros is a valid value: it is plain data.
@@ -128,7 +129,7 @@ unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<V
     // SAFETY: GIL by the caller.
     unsafe {
         namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
-        if ![PRELOAD, MEND, RENEW].iter().all(|code| native::run_code(code, namespace)) {
+        if ![PRELOAD, MEND, RENEW, HOOKS].iter().all(|code| native::run_code(code, namespace)) {
             ffi::PyErr_Print();
             return Err("Glowplug's own Python code does not run here".to_owned());
         }

@@ -2,7 +2,8 @@
 
 use crate::object::{self, Object};
 use crate::program::{self, Target};
-use crate::{finish, native, still};
+use crate::{finish, hooks, native, still};
+use glowplug_image::params;
 use glowplug_image::state::ThawInfo;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_char};
@@ -15,9 +16,11 @@ unsafe extern "C" {
 }
 
 /// The command line and environment as the kernel laid them out for this process.
-struct CommandLine {
-    argv: &'static [*const c_char],
-    envp: *const *const c_char,
+pub struct CommandLine {
+    /// The arguments; a NULL follows the last.
+    pub argv: &'static [*const c_char],
+    /// The environment; a NULL follows the last string.
+    pub envp: *const *const c_char,
     envc: usize,
 }
 
@@ -95,8 +98,12 @@ pub unsafe fn go_on(
         drop((start, mended));
         libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
         native::start_held_threads();
-        let outcome = program::run(&target);
-        finish::finish(baseline, functions, outcome, info.rehearsal != 0)
+        let rehearsal = info.flags & params::FLAG_REHEARSAL != 0;
+        // A rehearsal is no start of the program, and hooks may act on the world.
+        let interrupted =
+            if rehearsal { None } else { hooks::run(namespace, &info, &command_line) };
+        let outcome = interrupted.unwrap_or_else(|| program::run(&target));
+        finish::finish(baseline, functions, outcome, rehearsal)
     }
 }
 

@@ -392,7 +392,7 @@ fn jump(tables: Tables, stack: &KernelStack, start: &Start, ignored: u64) -> ! {
         target_kind: start.params.target_kind,
         target_index: start.params.target_index,
         jump_ns: now,
-        rehearsal: u64::from(start.has(params::FLAG_REHEARSAL)),
+        flags: start.params.flags,
     };
     // SAFETY: the frozen process gave the address of a ThawInfo of its own.
     unsafe { (context.info_addr as *mut ThawInfo).write(info) };

@@ -73,8 +73,9 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
         )));
     }
     let output = subject.output()?;
+    let output = &output[..report.printed.unwrap_or(output.len()).min(output.len())];
     if !output.is_empty() {
-        let text = String::from_utf8_lossy(&output);
+        let text = String::from_utf8_lossy(output);
         let line = text.lines().next().unwrap_or_default();
         return Ok(Some(format!("an import prints: {line}")));
     }
