@@ -87,7 +87,7 @@ unsafe fn end_modules(baseline: &Baseline) {
         modules::forget_paths();
         let left = modules::remove(&baseline.modules);
         modules::restore_builtins(&baseline.modules);
-        collect();
+        tools.collect();
         // A thread that still runs keeps what it uses from ending, and nobody can tell what that is: modules alone are let go of.
         if !alone && let Some(objects) = finalizers::unfinished(&tools) {
             modules::forget_values(&left, &objects);
@@ -109,21 +109,6 @@ unsafe fn end_modules(baseline: &Baseline) {
         }
         // Freeing the rest would only cost time.
         std::mem::forget((originals, tools));
-    }
-}
-
-/// Collects garbage even where the program has switched that off, as CPython does at its end.
-///
-/// # Safety
-/// GIL.
-unsafe fn collect() {
-    // SAFETY: GIL by the caller.
-    unsafe {
-        let disabled = ffi::PyGC_Enable() == 0;
-        ffi::PyGC_Collect();
-        if disabled {
-            ffi::PyGC_Disable();
-        }
     }
 }
 
