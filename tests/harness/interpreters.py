@@ -98,7 +98,9 @@ def _is_elf(path: Path) -> bool:
         return False
 
 
-def _ask(path: Path) -> Interpreter | None:
+@functools.cache
+def _answer(path: Path) -> tuple[str, list[int], bool, bool] | None:
+    """Implementation, version, whether it is a debug build, whether it is free-threaded."""
     answer = subprocess.run(
         [path, "-I", "-S", "-c", _QUESTION],
         env=clean_environment(),
@@ -106,12 +108,41 @@ def _ask(path: Path) -> Interpreter | None:
         timeout=60,
         check=False,
     )
-    if answer.returncode != 0:
+    return tuple(json.loads(answer.stdout)) if answer.returncode == 0 else None
+
+
+def _ask(path: Path) -> Interpreter | None:
+    answer = _answer(path)
+    if answer is None:
         return None
-    implementation, version, debug, free_threaded = json.loads(answer.stdout)
+    implementation, version, debug, free_threaded = answer
     if implementation != "CPython" or debug or free_threaded:
         return None
     return Interpreter(path, tuple(version))
+
+
+@functools.cache
+def other_builds() -> tuple[tuple[str, Path], ...]:
+    """CPythons of this machine on which nothing is frozen because of how they are built: what
+    Glowplug calls the build, and the path.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = sorted(pyenv.glob("versions/3.*/bin/python3"))
+    candidates += sorted(Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3"))
+    folders = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
+    folders += [Path("/usr/bin"), Path("/usr/local/bin"), *Path("/opt/python").glob("3.*/bin")]
+    for _, minor in supported():
+        names = (f"python3.{minor}t", f"python3.{minor}d", f"python3.{minor}-dbg", "python3")
+        candidates += [folder / name for folder in folders for name in names]
+    found: dict[Path, str] = {}
+    for path in candidates:
+        if path.resolve() in found or not _is_elf(path):
+            continue
+        answer = _answer(path)
+        if answer is not None and answer[0] == "CPython" and (answer[2] or answer[3]):
+            build = "a free-threaded CPython" if answer[3] else "a debug build of CPython"
+            found[path.resolve()] = build
+    return tuple((build, path) for path, build in found.items())
 
 
 @functools.cache

@@ -18,6 +18,7 @@ SCRIPT = (
 )
 
 
+@pytest.mark.core
 def test_second_start_is_thawed(each_starter, built):
     script = write(each_starter.folder / "main.py", SCRIPT)
     way, first = each_starter.explained(script, "a")
@@ -34,6 +35,7 @@ def test_second_start_is_thawed(each_starter, built):
     assert each_starter.cache.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.core
 def test_recorded_start_is_plain_python(each_starter, built):
     """The start that is recorded shows nothing of it: variables, descriptors, modules, children."""
     script = write(

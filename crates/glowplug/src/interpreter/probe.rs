@@ -94,22 +94,25 @@ impl Interpreter {
     /// # Errors
     /// Where it cannot be started or gives no answer.
     pub fn probe(&self, cache: Option<&Cache>) -> Result<Probe, ProbeError> {
-        let name = kept_name(&self.path);
-        let stamps = stamps(&self.path);
-        let kept = cache
-            .and_then(|cache| cache.read(&name).ok())
-            .and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok())
-            .filter(|kept| kept.stamps == stamps);
-        if let Some(kept) = kept {
-            return Ok(kept.probe);
+        if let Some(probe) = cache.and_then(|cache| self.known(cache)) {
+            return Ok(probe);
         }
+        let stamps = stamps(&self.path);
         let probe = ask(&self.path)?;
         if let Some(cache) = cache {
             let kept = Kept { stamps, probe: probe.clone() };
             // Not being able to keep the answer only means asking again.
-            let _ = serde_json::to_vec(&kept).map(|bytes| cache.write(&name, &bytes));
+            let _ =
+                serde_json::to_vec(&kept).map(|bytes| cache.write(&kept_name(&self.path), &bytes));
         }
         Ok(probe)
+    }
+
+    /// What the interpreter has said about itself before, if its file has not changed since.
+    pub fn known(&self, cache: &Cache) -> Option<Probe> {
+        let bytes = cache.read(&kept_name(&self.path)).ok()?;
+        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        (kept.stamps == stamps(&self.path)).then_some(kept.probe)
     }
 }
 
