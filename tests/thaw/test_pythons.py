@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from harness import sid
 from harness.clock import write
 from harness.interpreters import Interpreter, by_minor, interpreters, other_builds, supported
+from harness.running import Conditions
 from harness.starting import FORCED, REFUSED, require_same
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -84,6 +87,61 @@ def test_executables_at_a_fixed_place_and_anywhere(starter, kind):
     starter = starter.with_interpreter(found[-1])
     starter.both(PROGRAMS / "json_roundtrip.py", expect=0, prove=True)
     starter.both(PROGRAMS / "malloc_stress.py", expect=0)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("limit", [1 << 20, 64 << 20])
+def test_recursion_on_another_stack(each_starter, limit):
+    """Frozen under the usual limit, thawed under another: deep recursion in C ends with an error."""
+    script = write(
+        each_starter.folder / "main.py",
+        "import json\nimport sys\nnested = []\nfor _ in range(500_000):\n    nested = [nested]\n"
+        "try:\n    json.dumps(nested)\nexcept RecursionError:\n    print('RecursionError')\n"
+        "while nested:\n    nested = nested[0]\n",
+    )
+
+    def lower():
+        resource.setrlimit(resource.RLIMIT_STACK, (limit, resource.RLIM_INFINITY))
+
+    plain = each_starter.both(script, conditions=Conditions(prepare=lower), expect=0)
+    assert plain.text() == "RecursionError\n"
+
+
+CLOSURES = """
+import ctypes
+import json
+import os
+kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
+kept = [kind(lambda n, i=i: n + i) for i in range(3000)]
+assert [f(1) for f in kept] == list(range(1, 3001))
+print(json.dumps(sorted(map(int, os.listdir("/proc/self/fd")))), os.open(__file__, os.O_RDONLY))
+"""
+
+
+@pytest.mark.core
+def test_descriptor_of_libffi(each_starter):
+    """Where libffi keeps a descriptor on itself, a thawed program has it under the same number, and
+    thousands of closures are mapped from it.
+    """
+    script = write(each_starter.folder / "main.py", CLOSURES)
+    each_starter.both(script, expect=0)
+
+
+@pytest.mark.core
+def test_number_of_libffis_descriptor_is_taken(each_starter, built):
+    """A start that inherits the number is right, be it thawed or not."""
+    script = write(each_starter.folder / "main.py", CLOSURES)
+    each_starter.ensure_frozen(script)
+    with script.open() as inherited:
+
+        def inherit():
+            os.dup2(inherited.fileno(), 3)
+
+        how = Conditions(prepare=inherit, pass_fds=(3,))
+        require_same(
+            each_starter.plain(script, conditions=how), each_starter.start(script, conditions=how)
+        )
+    each_starter.wait_until_idle()
 
 
 def elf_type(interpreter: Interpreter) -> int:

@@ -218,7 +218,14 @@ unsafe fn flush_streams(report: bool) -> bool {
     }
 }
 
-/// Says that a stream could not be flushed, in the words of this CPython: 3.13 has new ones.
+/// What CPython says of a standard output that cannot be flushed, from 3.13 on.
+const UNFLUSHED: &CStr = if cfg!(Py_3_14) {
+    c"Exception ignored while flushing sys.stdout"
+} else {
+    c"Exception ignored on flushing sys.stdout"
+};
+
+/// Says that a stream could not be flushed, in the words of this CPython.
 ///
 /// # Safety
 /// GIL; an exception is set.
@@ -231,7 +238,7 @@ unsafe fn report_unflushed(stream: &Object) {
             return ffi::PyErr_WriteUnraisable(stream.as_ptr());
         }
         let format: unsafe extern "C" fn(*const c_char, ...) = std::mem::transmute(format);
-        format(c"Exception ignored on flushing sys.stdout".as_ptr());
+        format(UNFLUSHED.as_ptr());
     }
 }
 

@@ -12,10 +12,13 @@
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
+//! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+#[cfg(feature = "freeze")]
+mod descriptor;
 #[cfg(feature = "freeze")]
 mod environment;
 #[cfg(feature = "freeze")]

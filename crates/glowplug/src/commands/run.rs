@@ -147,6 +147,9 @@ fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, R
     if let Some(misfit) = thaw::misfit(image.head()) {
         return Err(Reason::Misfit(misfit));
     }
+    if thaw::needs_a_taken_descriptor(image.head()) {
+        return Err(Reason::Thaw(thaw::TAKEN_DESCRIPTOR.to_owned()));
+    }
     Ok(image)
 }
 
