@@ -7,7 +7,7 @@ TOOLS := target/tools/bin
 # What a shell says to every Python (PYTHONPATH, PYTHONDONTWRITEBYTECODE …) must not reach what is tested.
 WITHOUT_PYTHON_SETTINGS = env $$(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: build demo test lint test-rust test-python bench tools toolchain
+.PHONY: build demo test lint test-rust test-python pythons bench tools toolchain
 
 build: toolchain
 	cargo xtask build
@@ -30,9 +30,13 @@ test-rust: toolchain
 	else set -x; cargo test --workspace --exclude glowplug-python; fi
 
 # What fails where two tests share the machine is run once more by itself: only what fails then as well has failed.
-test-python: build tools
+test-python: build tools pythons
 	$(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n logical || \
 	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
+
+# Debian sid's newer CPythons, for tests, where mmdebstrap is installed.
+pythons:
+	$(PYTHON) tests/harness/sid.py
 
 bench: build
 	cargo xtask bench
