@@ -1,5 +1,5 @@
-"""Finds the CPython interpreters of this machine that Glowplug supports, and says which tests run on
-which of them.
+"""Finds the CPython interpreters of this machine that Glowplug supports, and says which tests run
+on which of them.
 
 A test that asks for `each_starter` or `every_interpreter` is one of the comparisons. The whole set
 of them runs on three interpreters: the oldest, the newest and the system's, for what differs
@@ -59,7 +59,7 @@ class Interpreter:
 
 @functools.cache
 def supported() -> tuple[tuple[int, int], ...]:
-    """The minors on which programs are frozen, oldest first: the list that Glowplug is built from."""
+    """The minors on which programs are frozen, oldest first: the list that the build reads."""
     text = (ROOT / "crates/glowplug-pythons/src/minors.txt").read_text()
     lines = [line.partition("#")[0].split() for line in text.splitlines()]
     freezing = [words[0] for words in lines if "freeze" in words]

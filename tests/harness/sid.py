@@ -1,4 +1,4 @@
-"""Debian sid's CPythons, made to run on this machine: `python3 tests/harness/sid.py` (`make pythons`).
+"""Debian sid's CPythons, made to run on this machine: `make pythons`.
 
 A stable Debian has one Python. Newer ones come from sid: mmdebstrap unpacks them with what they
 need, without running anything of it, and each is copied into a folder of its own together with its

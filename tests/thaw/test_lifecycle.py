@@ -44,7 +44,8 @@ def test_recorded_start_is_plain_python(each_starter, built):
         "print(sorted(os.environ), sorted(os.listdir('/proc/self/fd')))\n"
         "print(json.dumps(sorted(sys.modules)))\n"
         "print(open('/proc/self/environ').read().rstrip('\\0').split('\\0'))\n"
-        "print(subprocess.check_output(['env']).decode(), getattr(sys, 'orig_argv', None), sys.executable)\n"
+        "print(subprocess.check_output(['env']).decode())\n"
+        "print(getattr(sys, 'orig_argv', None), sys.executable)\n"
         "print(open('/proc/self/cmdline').read(), open('/proc/self/comm').read())\n",
     )
     plain = each_starter.plain(script)
