@@ -34,7 +34,7 @@ test-python: build tools pythons
 	$(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n logical || \
 	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
 
-# Debian sid's newer CPythons, for tests, where mmdebstrap is installed.
+# Debian sid's newer CPythons, for tests, where mmdebstrap and patchelf are installed.
 pythons:
 	$(PYTHON) tests/harness/sid.py
 

@@ -41,9 +41,15 @@ def missing(minor: tuple[int, int]) -> str:
     version = "{}.{}".format(*minor)
     if version not in VERSIONS:
         return f"no CPython {version} on this machine; pyenv and uv have it"
-    if shutil.which("mmdebstrap") is None:
-        return f"no CPython {version} on this machine, and no mmdebstrap to get Debian sid's by"
+    if tools := _missing_tools():
+        return f"no CPython {version} on this machine, and no {tools} to get Debian sid's by"
     return f"no CPython {version} on this machine; `make pythons` gets Debian sid's"
+
+
+def _missing_tools() -> str:
+    """Those of the programs that are needed and not there."""
+    tools = ("mmdebstrap", "patchelf")
+    return " and ".join(tool for tool in tools if shutil.which(tool) is None)
 
 
 def main() -> int:
@@ -53,8 +59,8 @@ def main() -> int:
     wanted = [version for version in VERSIONS if not (folder() / version).exists()]
     if not wanted:
         return 0
-    if shutil.which("mmdebstrap") is None:
-        print(f"no mmdebstrap: the tests of CPython {' and '.join(wanted)} will be skipped")
+    if tools := _missing_tools():
+        print(f"no {tools}: the tests of CPython {' and '.join(wanted)} will be skipped")
         return 0
     folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder(), prefix="root-") as made:
@@ -70,12 +76,14 @@ def main() -> int:
 
 def _unpack(root: Path, versions: list[str]) -> None:
     packages = [name for v in versions for name in (f"python{v}", f"python{v}-venv")]
-    packages += ["patchelf", "libpython3.15-testsuite"]
+    packages += ["libpython3.15-testsuite"]
     subprocess.run(
         [
             "mmdebstrap",
             "--quiet",
             "--variant=extract",
+            # Signatures are checked; how old a mirror's lists are does not matter to tests.
+            "--aptopt=Acquire::Check-Valid-Until false",
             "--architectures=amd64",
             f"--include={','.join(packages)}",
             "sid",
@@ -110,9 +118,10 @@ def _copy(root: Path, version: str) -> None:
     for path in sorted(_needed(root, version)):
         shutil.copy2(path, own / path.name)
     place = folder() / version
-    patch = [root / "usr/bin/patchelf"]
-    _in_root(root, *patch, "--set-interpreter", place / "lib/own" / _LOADER, program)
-    _in_root(root, *patch, "--force-rpath", "--set-rpath", place / "lib/own", program)
+    # The machine's patchelf: sid's own breaks programs at a fixed address, such as these.
+    loading = ["--set-interpreter", place / "lib/own" / _LOADER]
+    loading += ["--force-rpath", "--set-rpath", place / "lib/own"]
+    subprocess.run(["patchelf", *loading, program], check=True)
     for path in library.glob("_sysconfig*"):
         if path.is_file():
             text = path.read_text()
@@ -120,6 +129,11 @@ def _copy(root: Path, version: str) -> None:
             path.write_text(wanted)
     made.chmod(0o755)
     made.rename(place)
+    try:
+        subprocess.run([place / "bin" / name, "-c", "import ssl"], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        shutil.rmtree(place)
+        raise
 
 
 def _needed(root: Path, version: str) -> set[Path]:
