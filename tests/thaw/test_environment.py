@@ -78,6 +78,7 @@ def test_variables_of_the_start(starter, name):
     assert b"secret" not in plain.stdout and b"freezer" not in plain.stdout
 
 
+@pytest.mark.core
 def test_variables_on_every_interpreter(each_starter):
     test_variables_of_the_start(each_starter, "odd")
 

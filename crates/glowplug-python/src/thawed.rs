@@ -6,6 +6,8 @@ use crate::{finish, hooks, native, still};
 use glowplug_image::params;
 use glowplug_image::state::ThawInfo;
 use pyo3_ffi as ffi;
+#[cfg(Py_3_14)]
+use std::ffi::c_void;
 use std::ffi::{CStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
@@ -82,6 +84,7 @@ pub unsafe fn go_on(
         environ = command_line.envp;
         let mask = hold_signals();
         renew_thread_stacks(still::frozen_stack_limit());
+        renew_stack_bounds(&info);
         // A thaw is to libraries what a fork is: they renew locks, generators and caches.
         ffi::PyOS_BeforeFork();
         ffi::PyOS_AfterFork_Child();
@@ -154,6 +157,55 @@ unsafe fn renew_thread_stacks(frozen: u64) {
             libc::pthread_attr_destroy(&mut attributes);
         }
     }
+}
+
+/// Tells the interpreter its main thread's stack bounds. 3.14 and later compare the stack pointer with them where older versions counted
+/// calls: bounds of a larger stack would let a deep recursion run into what lies below.
+///
+/// # Safety
+/// GIL; `info` was filled by the restorer of this process.
+#[cfg(Py_3_14)]
+unsafe fn renew_stack_bounds(info: &ThawInfo) {
+    // SAFETY: by the caller: the restorer has mapped the stack between these addresses.
+    unsafe {
+        let Some(set) = stack_bounds_setter().filter(|_| info.stack_start != 0) else { return };
+        let start = info.stack_start as *mut c_void;
+        if set(ffi::PyThreadState_Get(), start, (info.stack_top - info.stack_start) as usize) != 0 {
+            ffi::PyErr_Clear();
+        }
+    }
+}
+
+/// Older versions know nothing of the stack's bounds.
+///
+/// # Safety
+/// None.
+#[cfg(not(Py_3_14))]
+unsafe fn renew_stack_bounds(_: &ThawInfo) {}
+
+/// `PyUnstable_ThreadState_SetStackProtection`.
+#[cfg(Py_3_14)]
+type StackBoundsSetter =
+    unsafe extern "C" fn(*mut ffi::PyThreadState, *mut c_void, usize) -> std::ffi::c_int;
+
+/// The first releases of 3.14 have no such function.
+#[cfg(Py_3_14)]
+fn stack_bounds_setter() -> Option<StackBoundsSetter> {
+    let name = c"PyUnstable_ThreadState_SetStackProtection";
+    // SAFETY: dlsym only looks the name up; a function of this name has this type (cpython/pystate.h).
+    unsafe {
+        let function = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+        (!function.is_null())
+            .then(|| std::mem::transmute::<*mut c_void, StackBoundsSetter>(function))
+    }
+}
+
+/// Whether the interpreter can live with a smaller stack than it was started on.
+pub fn can_move_stack_bounds() -> bool {
+    #[cfg(Py_3_14)]
+    return stack_bounds_setter().is_some();
+    #[cfg(not(Py_3_14))]
+    true
 }
 
 /// # Safety

@@ -119,7 +119,7 @@ class Recording:
         innermost one is done first.
         """
         population = self.native["population"](self.closely)
-        for kind, before, now in zip(_POPULATION, self.population, population, strict=True):
+        for kind, before, now in zip(_POPULATION, self.population, population):
             if now > before:
                 self.grew.append((kind, module))
         self.population = population

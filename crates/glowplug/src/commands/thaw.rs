@@ -127,6 +127,9 @@ fn fits(
     if let Some(misfit) = thaw::misfit(image.head()) {
         return Err(plain(misfit.to_owned()));
     }
+    if thaw::needs_a_taken_descriptor(image.head()) {
+        return Err(plain(thaw::TAKEN_DESCRIPTOR.to_owned()));
+    }
     Runtime::find(environment)
         .ok_or_else(|| Obstacle::Fatal("Glowplug's restorer is not there".to_owned()))
 }
