@@ -27,11 +27,10 @@ pub fn clippy_task(mut args: lexopt::Parser) -> Result<()> {
 }
 
 fn extension(minor: Minor, features: &[&str]) -> Result<()> {
-    let target_dir = workspace::target_dir().join(format!("python-{minor}"));
     let mut command = cargo::command();
     command.args(["clippy", "--package", "glowplug-python"]).args(features);
-    command.arg("--target-dir").arg(&target_dir);
-    command.env("PYO3_CONFIG_FILE", python::write_config(minor, &target_dir)?);
+    // In the folder of all others, whose dependencies are checked already: a minor has only pyo3-ffi and the extension to itself.
+    command.env("PYO3_CONFIG_FILE", python::write_config(minor, &workspace::target_dir())?);
     run(command).with_context(|| format!("for Python {minor}"))
 }
 
