@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -103,7 +104,10 @@ def test_recursion_on_another_stack(each_starter, limit):
     def lower():
         resource.setrlimit(resource.RLIMIT_STACK, (limit, resource.RLIM_INFINITY))
 
-    plain = each_starter.both(script, conditions=Conditions(prepare=lower), expect=0)
+    how = Conditions(prepare=lower)
+    if each_starter.plain(script, conditions=how).status == -signal.SIGSEGV:
+        pytest.skip("this CPython counts calls and not bytes: plainly, too, it overflows the stack")
+    plain = each_starter.both(script, conditions=how, expect=0)
     # A larger stack may be enough for it, as newer versions count no calls.
     assert plain.text() == "RecursionError\n" or limit > 8 << 20
 
