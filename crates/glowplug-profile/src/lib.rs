@@ -1,0 +1,7 @@
+//! Profiles of start-ups of Python programs: the data model, the cost model on the import graph, statistics, exporters.
+//!
+//! Pure: nothing here starts a process or touches the machine. See docs/profile.md.
+#![forbid(unsafe_code)]
+
+pub mod model;
+pub mod sample;
