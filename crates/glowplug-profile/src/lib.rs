@@ -3,5 +3,8 @@
 //! Pure: nothing here starts a process or touches the machine. See docs/profile.md.
 #![forbid(unsafe_code)]
 
+pub mod figures;
+pub mod html;
+pub mod importtime;
 pub mod model;
 pub mod sample;

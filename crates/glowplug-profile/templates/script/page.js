@@ -1,0 +1,166 @@
+// Puts the page together: controls, search, theme, keys.
+
+function notesOf(model) {
+  return model.modules.name.map((_, i) => (model.modules.notes[i] ?? []).map((k) => model.noteKinds[k]));
+}
+
+/** A row of buttons of which one is chosen; the arrow keys move along it. */
+function chooser(host, entries, current, choose) {
+  const buttons = entries.map(({ id, label }) => {
+    const on = id === current;
+    const button = make("button", { type: "button", role: "radio", "aria-checked": String(on), tabindex: on ? 0 : -1, "data-value": id }, label);
+    button.addEventListener("click", () => pick(id));
+    return button;
+  });
+  function pick(id) {
+    for (const button of buttons) {
+      const on = button.dataset.value === id;
+      button.setAttribute("aria-checked", String(on));
+      button.tabIndex = on ? 0 : -1;
+    }
+    choose(id);
+  }
+  host.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const at = buttons.indexOf(document.activeElement);
+    if (!step || at < 0) return;
+    const next = buttons[(at + step + buttons.length) % buttons.length];
+    next.focus();
+    pick(next.dataset.value);
+    event.preventDefault();
+  });
+  host.replaceChildren(...buttons);
+}
+
+/** Where a file may not keep anything, the choice lasts as long as the page. */
+function remembered(value) {
+  try {
+    if (value !== undefined) localStorage.setItem("glowplug-theme", value);
+    return localStorage.getItem("glowplug-theme");
+  } catch {
+    return null;
+  }
+}
+
+function setUpTheme(store, button) {
+  const names = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+  const apply = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    button.textContent = { auto: "◐", light: "☀", dark: "☾" }[theme];
+    button.setAttribute("aria-label", names[theme]);
+    button.title = names[theme];
+    store.set({ theme: `${theme}/${currentTheme()}` });
+  };
+  const order = ["auto", "light", "dark"];
+  const first = remembered();
+  apply(order.includes(first) ? first : "auto");
+  button.addEventListener("click", () => {
+    const next = order[(order.indexOf(document.documentElement.dataset.theme) + 1) % order.length];
+    remembered(next);
+    apply(next);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => apply(document.documentElement.dataset.theme));
+}
+
+function setUpSearch(model, store, { input, result, stage }) {
+  let at = -1;
+  input.addEventListener("input", () => store.set({ query: input.value }));
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") store.set({ query: "" });
+    if (event.key !== "Enter" || !store.state.found?.size) return;
+    const { metric, found } = store.state;
+    const ranked = [...found].sort((a, b) => model.sums[metric][b] - model.sums[metric][a]);
+    at = (at + (event.shiftKey ? ranked.length - 1 : 1)) % ranked.length;
+    store.set({ selected: ranked[at] });
+    stage.zoom(ranked[at]);
+  });
+  store.listen((changed) => {
+    if (!changed.has("query")) return;
+    const { query, metric } = store.state;
+    if (input.value !== query) input.value = query;
+    at = -1;
+    const found = search(model, query);
+    const cost = found && [...found].reduce((sum, i) => sum + Math.max(0, model.modules[metric][i] || 0), 0);
+    result.textContent = found ? `${formatCount(found.size)} found · ${format(model.unitOf(metric), cost)}` : "";
+    store.set({ found });
+  });
+}
+
+function setUpKeys(input, help) {
+  document.addEventListener("keydown", (event) => {
+    if (event.target.matches?.("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") input.focus();
+    else if (event.key === "?") help.showModal();
+    else return;
+    event.preventDefault();
+  });
+}
+
+/** The process to show: that of the address, else that which imported most. Another one is shown by starting over. */
+function chosenProcess(count, select) {
+  const asked = Number(/^#process=(\d+)$/.exec(location.hash)?.[1] ?? NaN);
+  const chosen = asked < count ? asked : Number(document.documentElement.dataset.main);
+  for (const tiles of document.querySelectorAll("[data-process]")) tiles.hidden = Number(tiles.dataset.process) !== chosen;
+  if (select) {
+    select.value = String(chosen);
+    select.addEventListener("change", () => {
+      location.hash = `process=${select.value}`;
+      location.reload();
+    });
+  }
+  return chosen;
+}
+
+function showStart(time) {
+  if (!time) return;
+  const date = new Date(Number(time.dataset.unix) * 1000);
+  time.dateTime = date.toISOString();
+  time.textContent = date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
+
+function main() {
+  const element = (id) => document.getElementById(id);
+  const { processes } = JSON.parse(element("profile").textContent);
+  const chosen = chosenProcess(processes.length, element("process"));
+  const model = readModel(processes[chosen]);
+  model.notes = notesOf(model);
+  model.unitOf = (metric) => METRICS.find(({ id }) => id === metric)?.unit ?? "count";
+  const metric = model.metrics[0]?.id ?? "wall";
+  const store = createStore({ metric, view: "icicle", order: "time", selected: null, query: "", found: null, theme: "auto" });
+  setUpTheme(store, element("theme"));
+  showStart(element("started"));
+  showPhases(model, element("phases"));
+  showPackages(model, store, element("packages"));
+  showFindings(model, store, element("findings"));
+  showPath(model, element("path"));
+  if (!model.metrics.length) {
+    element("drawing").replaceChildren(make("p", { class: "empty" }, "Nothing that was imported has a cost."));
+    return;
+  }
+  let announced = 0;
+  const announce = (text) => {
+    announced = (announced + 1) % 2;
+    // The same words said twice would not be read twice.
+    element("live").textContent = text + (announced ? "\u00a0" : "");
+  };
+  const stage = createStage(model, store, {
+    canvas: element("canvas"), frame: element("frame"), tooltip: element("tooltip"), crumbs: element("crumbs"), announce,
+  });
+  createTable(model, store, { grid: element("table"), count: element("count") });
+  createDetails(model, store, { panel: element("details"), zoomTo: stage.zoom });
+  setUpSearch(model, store, { input: element("search"), result: element("result"), stage });
+  setUpKeys(element("search"), element("help"));
+  chooser(element("views"), [{ id: "icicle", label: "Icicle" }, { id: "flame", label: "Flame graph" }, { id: "treemap", label: "Treemap" }], "icicle", (view) => store.set({ view }));
+  chooser(element("orders"), [{ id: "time", label: "In order of import" }, { id: "size", label: "Largest first" }], "time", (order) => store.set({ order }));
+  const select = element("metric");
+  select.replaceChildren(...model.metrics.map(({ id, label }) => make("option", { value: id }, label)));
+  select.addEventListener("change", () => store.set({ metric: select.value }));
+  element("help-open").addEventListener("click", () => element("help").showModal());
+  store.listen((changed) => {
+    element("orders").hidden = store.state.view === "treemap";
+    if (changed.has("metric") || changed.has("theme")) showPackages(model, store, element("packages"));
+  });
+  document.documentElement.dataset.ready = "true";
+}
+
+main();
