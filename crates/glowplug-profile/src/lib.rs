@@ -3,6 +3,8 @@
 //! Pure: nothing here starts a process or touches the machine. See docs/profile.md.
 #![forbid(unsafe_code)]
 
+pub mod diff;
+pub mod export;
 pub mod figures;
 pub mod html;
 pub mod importtime;

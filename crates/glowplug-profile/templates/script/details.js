@@ -107,7 +107,7 @@ function createDetails(model, store, { panel, zoomTo }) {
       make("div", { class: "actions" },
         make("button", { type: "button", onclick: () => zoomTo(i) }, "Zoom to it"),
         make("button", { type: "button", onclick: () => store.set({ selected: null }) }, "Close")),
-      phaseBar(phases),
+      phases.some(({ id, value }) => value > 0 && id !== "other") ? phaseBar(phases) : null,
       chainsOf(model, store, i, via),
       importersOf(model, store, i),
       onlyBy(model, store, i, via),

@@ -2,8 +2,9 @@
 
 function showPhases(model, host) {
   const sum = (id) => (model.modules[id] ?? []).reduce((total, value) => total + Math.max(0, value || 0), 0);
-  const bar = phaseBar(PHASES.map(({ id, label }) => ({ id, label, value: sum(id) })));
-  if (bar) host.append(bar);
+  const phases = PHASES.map(({ id, label }) => ({ id, label, value: sum(id) })).filter(({ value }) => value > 0);
+  // Where it is not known at all there is nothing to tell apart.
+  if (phases.some(({ id }) => id !== "other")) host.append(phaseBar(phases));
 }
 
 /** Packages by their own cost; each is a button that searches for it. */

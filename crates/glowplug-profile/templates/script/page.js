@@ -151,7 +151,7 @@ function main() {
   setUpSearch(model, store, { input: element("search"), result: element("result"), stage });
   setUpKeys(element("search"), element("help"));
   chooser(element("views"), [{ id: "icicle", label: "Icicle" }, { id: "flame", label: "Flame graph" }, { id: "treemap", label: "Treemap" }], "icicle", (view) => store.set({ view }));
-  chooser(element("orders"), [{ id: "time", label: "In order of import" }, { id: "size", label: "Largest first" }], "time", (order) => store.set({ order }));
+  chooser(element("orders"), [{ id: "time", label: "In order" }, { id: "size", label: "By size" }], "time", (order) => store.set({ order }));
   const select = element("metric");
   select.replaceChildren(...model.metrics.map(({ id, label }) => make("option", { value: id }, label)));
   select.addEventListener("change", () => store.set({ metric: select.value }));

@@ -26,6 +26,34 @@ function currentTheme() {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+const SHADES = 5;
+
+/** One of a few shades of a colour, so that parts of one large package can be told apart. */
+function shade(colour, number, theme) {
+  const amount = (number / (SHADES - 1)) * (theme === "dark" ? 0.26 : 0.3);
+  const towards = theme === "dark" ? 0 : 255;
+  const channels = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return `rgb(${channels.map((value) => Math.round(value + (towards - value) * amount)).join(" ")})`;
+}
+
+/** Numbers the parts of packages (`numpy.linalg` of `numpy`) in the order of their names. */
+function partNumbers(names) {
+  const numbers = new Map();
+  const counts = new Map();
+  for (const name of [...new Set(names.map(partOf))].sort()) {
+    const group = name.split(".", 1)[0];
+    const count = counts.get(group) ?? 0;
+    counts.set(group, count + 1);
+    numbers.set(name, (count * 2) % SHADES);
+  }
+  return numbers;
+}
+
+/** A package goes deep before it parts: its third name tells more than the second where that is there. */
+function partOf(name) {
+  return name.split(".", 3).join(".");
+}
+
 function groupColour(rank, theme) {
   return rank < HUES[theme].length ? HUES[theme][rank] : INK[theme].rest;
 }

@@ -3,18 +3,28 @@
 const GLIDE_MS = 170;
 const FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
+/** As much of a name as there is room for; its end says more than its beginning. */
+function shorten(label, room) {
+  if (label.length <= room) return label;
+  let at = label.indexOf(".");
+  while (at >= 0 && label.length - at - 1 >= room) at = label.indexOf(".", at + 1);
+  return at >= 0 ? `…${label.slice(at + 1)}` : `${label.slice(label.lastIndexOf(".") + 1).slice(0, room - 1)}…`;
+}
+
 /** Paints boxes in the colours of their packages; what a search does not find fades. */
 function createStyle(model, store) {
   const ranks = new Map(rankGroups(model, store.state.metric).map(({ name, rank }) => [name, rank]));
   const theme = currentTheme();
   const ink = INK[theme];
   const found = store.state.found;
+  const parts = partNumbers(model.modules.name);
   let letter = 0;
   const fill = (module, group) => {
     if (module === PROGRAM) return ink.base;
     const name = module === undefined ? group.split(".", 1)[0] : model.groups[module];
     if (found && !(module !== undefined && found.has(module))) return ink.faded;
-    return groupColour(ranks.get(name) ?? Infinity, theme);
+    const full = module === undefined ? group : model.modules.name[module];
+    return shade(groupColour(ranks.get(name) ?? Infinity, theme), parts.get(partOf(full)) ?? 0, theme);
   };
   return {
     name: (i) => (i === PROGRAM ? "all imports" : visible(model.modules.name[i])),
@@ -34,7 +44,7 @@ function createStyle(model, store) {
       const room = Math.floor((width - 10) / letter);
       if (room < 3 || height < 12) return;
       const full = `${label}  ${format(model.unitOf(store.state.metric), value)}`;
-      const text = full.length <= room ? full : label.length <= room ? label : `${label.slice(0, room - 1)}…`;
+      const text = full.length <= room ? full : shorten(label, room);
       context.fillStyle = ink.text;
       context.globalAlpha = found && module !== PROGRAM && !found.has(module) ? 0.45 : 1;
       context.fillText(text, x + 5, y + (nested !== undefined ? 9 : height / 2));
