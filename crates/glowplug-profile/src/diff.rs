@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 mod text;
 
 pub use text::render as render_text;
+pub(crate) use text::signed;
 
 /// How much identical single runs differ: CPU time by 8–16%, wall time by 10–34% of one another.
 const SINGLE_CPU: f64 = 0.16;
@@ -173,7 +174,8 @@ pub fn compare(a: &Profile, b: &Profile) -> Diff {
     let knows_cpu = |profile: &Profile| profile.main().is_some_and(|process| process.cpu_ns > 0);
     let measure = if knows_cpu(a) && knows_cpu(b) { Measure::Cpu } else { Measure::Wall };
     let judge = Judge { measure, runs: a.run.runs.min(b.run.runs) };
-    let tables = [a, b].map(|profile| profile.main().map_or_else(BTreeMap::new, |one| modules(one, measure)));
+    let tables = [a, b]
+        .map(|profile| profile.main().map_or_else(BTreeMap::new, |one| modules(one, measure)));
     let mut names: Vec<&String> = tables.iter().flat_map(BTreeMap::keys).collect();
     names.sort_unstable();
     names.dedup();
@@ -191,7 +193,8 @@ pub fn compare(a: &Profile, b: &Profile) -> Diff {
     let [imports_a, imports_b] = [in_a, in_b].map(|table| Some(sum(table)));
     Diff {
         commands: [a, b].map(|profile| profile.run.command.join(" ")),
-        pythons: [a, b].map(|one| one.main().map_or_else(String::new, |process| process.python.clone())),
+        pythons: [a, b]
+            .map(|one| one.main().map_or_else(String::new, |process| process.python.clone())),
         runs: [a.run.runs, b.run.runs],
         measure,
         total: row("program", total_a, total_b),
@@ -257,7 +260,11 @@ fn notes(a: &Profile, b: &Profile, judge: Judge) -> Vec<String> {
         notes.push(format!("The Pythons differ: {one} and {other}."));
     }
     let limits = |profile: &Profile| {
-        profile.run.constraint.as_ref().map(|limits| (limits.cpus.map(f64::to_bits), limits.memory_bytes))
+        profile
+            .run
+            .constraint
+            .as_ref()
+            .map(|limits| (limits.cpus.map(f64::to_bits), limits.memory_bytes))
     };
     if limits(a) != limits(b) {
         notes.push("The limits that the two ran under differ.".to_owned());

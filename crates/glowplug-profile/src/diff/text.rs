@@ -12,7 +12,15 @@ pub fn render(diff: &Diff, limit: usize) -> String {
     for (side, label) in ["A", "B"].into_iter().enumerate() {
         let _ = writeln!(text, "{}", clip(&heading(diff, side, label), WIDTH));
     }
-    let _ = writeln!(text, "\n{:<14}{:>11}{:>11}{:>12}{:>8}", diff.measure.name(), "A", "B", "change", "");
+    let _ = writeln!(
+        text,
+        "\n{:<14}{:>11}{:>11}{:>12}{:>8}",
+        diff.measure.name(),
+        "A",
+        "B",
+        "change",
+        ""
+    );
     for row in [&diff.total, &diff.imports] {
         let percent = percent(row).unwrap_or_default();
         let status = row.status.name();
@@ -21,7 +29,13 @@ pub fn render(diff: &Diff, limit: usize) -> String {
     }
     let [a, b] = diff.modules;
     let change = b as i64 - a as i64;
-    let _ = writeln!(text, "{:<14}{:>11}{:>11}{change:>+12}", "modules", grouped(a as u64), grouped(b as u64));
+    let _ = writeln!(
+        text,
+        "{:<14}{:>11}{:>11}{change:>+12}",
+        "modules",
+        grouped(a as u64),
+        grouped(b as u64)
+    );
     write_rows(&mut text, diff, limit);
     for note in &diff.notes {
         text.push('\n');
@@ -48,12 +62,14 @@ fn write_rows(text: &mut String, diff: &Diff, limit: usize) {
     }
     for row in changed.iter().take(limit) {
         let (a, b, change) = (shown(row.a), shown(row.b), signed(row.change_ns()));
-        let line = format!("{change:>11}{a:>11}{b:>11}  {:<9}{}", row.status.name(), visible(&row.name));
+        let line =
+            format!("{change:>11}{a:>11}{b:>11}  {:<9}{}", row.status.name(), visible(&row.name));
         let _ = writeln!(text, "{}", clip(&line, WIDTH));
     }
     if let Some(left @ 1..) = changed.len().checked_sub(limit) {
         let sum = changed[limit..].iter().map(|row| row.change_ns()).sum();
-        let _ = writeln!(text, "{:>11}{:>24}{}", signed(sum), "", counted(left as u64, "more module"));
+        let _ =
+            writeln!(text, "{:>11}{:>24}{}", signed(sum), "", counted(left as u64, "more module"));
     }
     let quiet: Vec<&Row> = diff.with(Status::Same).collect();
     if !quiet.is_empty() {

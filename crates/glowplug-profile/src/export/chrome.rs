@@ -10,7 +10,12 @@ pub fn chrome_trace(profile: &Profile) -> Value {
     for process in &profile.processes {
         events.push(metadata(process, 0, "process_name", &process.argv.join(" ")));
         for (index, thread) in process.threads.iter().enumerate() {
-            events.push(metadata(process, thread.tid, "thread_name", &thread_name(process, index, false)));
+            events.push(metadata(
+                process,
+                thread.tid,
+                "thread_name",
+                &thread_name(process, index, false),
+            ));
             for interval in timeline::of_thread(process, index as u32) {
                 let module = &process.modules[interval.module as usize];
                 events.push(json!({

@@ -56,10 +56,12 @@ pub fn speedscope(profile: &Profile) -> Value {
     let many = profile.processes.len() > 1;
     for process in &profile.processes {
         let first = frames.len();
-        frames.extend(process.modules.iter().map(|module| Frame {
-            name: module.name.clone(),
-            file: module.file.clone(),
-        }));
+        frames.extend(
+            process
+                .modules
+                .iter()
+                .map(|module| Frame { name: module.name.clone(), file: module.file.clone() }),
+        );
         for (index, thread) in process.threads.iter().enumerate() {
             let events = events(&timeline::of_thread(process, index as u32), first);
             profiles.push(Evented {

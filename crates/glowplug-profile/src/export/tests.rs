@@ -41,7 +41,8 @@ fn check_trace(trace: &Value) {
         match event["ph"].as_str().unwrap() {
             "M" => assert!(event["args"]["name"].is_string()),
             "X" => {
-                let (start, length) = (event["ts"].as_f64().unwrap(), event["dur"].as_f64().unwrap());
+                let (start, length) =
+                    (event["ts"].as_f64().unwrap(), event["dur"].as_f64().unwrap());
                 assert!(start >= 0.0 && length >= 0.0);
                 let ends = open.entry(thread).or_default();
                 while ends.last().is_some_and(|&end| end <= start + 1e-6) {

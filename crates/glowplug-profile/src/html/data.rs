@@ -81,7 +81,9 @@ pub fn main_index(profile: &Profile) -> usize {
 
 /// The figures of all processes.
 pub fn of(profile: &Profile) -> Data<'_> {
-    Data { processes: profile.processes.iter().map(|process| process_data(profile, process)).collect() }
+    Data {
+        processes: profile.processes.iter().map(|process| process_data(profile, process)).collect(),
+    }
 }
 
 fn process_data<'a>(profile: &'a Profile, process: &'a Process) -> ProcessData<'a> {
@@ -211,7 +213,9 @@ impl Notes {
         let mut notes = Vec::new();
         let mut add = |short: &str, long: &str, tone| notes.push(self.index(short, long, tone));
         match module.bytecode {
-            Bytecode::Missing => add("no .pyc", "Compiled, as there was no cached bytecode", "warn"),
+            Bytecode::Missing => {
+                add("no .pyc", "Compiled, as there was no cached bytecode", "warn")
+            }
             Bytecode::Stale => {
                 add("stale .pyc", "Compiled, as the cached bytecode was out of date", "warn");
             }
@@ -238,7 +242,8 @@ impl Notes {
             add("loaded again", "It was loaded more than once", "quiet");
         }
         let kind = kind_name(module.kind);
-        let usual = matches!(module.kind, ModuleKind::Source | ModuleKind::Other | ModuleKind::Missing);
+        let usual =
+            matches!(module.kind, ModuleKind::Source | ModuleKind::Other | ModuleKind::Missing);
         if !usual {
             add(kind, kind, "quiet");
         }

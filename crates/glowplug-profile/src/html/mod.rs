@@ -3,19 +3,27 @@
 //! Figures and names go into the page as JSON that the page's script reads; they become text of elements, never markup. The page
 //! forbids itself every request by a content security policy.
 
+mod compare;
 mod data;
 mod embed;
 mod summary;
 
+pub use compare::render as render_diff;
+
 use crate::model::Profile;
 use askama::Template;
 
-/// The scripts of the page, in the order in which they need each other.
-const SCRIPT: &str = concat!(
+/// What both pages need, in the order in which the parts need each other.
+const COMMON: &str = concat!(
     include_str!("../../templates/script/data.js"),
     include_str!("../../templates/script/format.js"),
     include_str!("../../templates/script/palette.js"),
     include_str!("../../templates/script/store.js"),
+    include_str!("../../templates/script/controls.js"),
+    include_str!("../../templates/script/grid.js"),
+);
+
+const PROFILE: &str = concat!(
     include_str!("../../templates/script/flame.js"),
     include_str!("../../templates/script/treemap.js"),
     include_str!("../../templates/script/stage.js"),
@@ -39,7 +47,7 @@ struct Page<'a> {
     processes: Vec<summary::ProcessSummary>,
     main: usize,
     style: &'a str,
-    script: &'a str,
+    script: String,
     data: String,
 }
 
@@ -55,7 +63,7 @@ pub fn render(profile: &Profile) -> String {
         processes: summary::processes(profile),
         main: data::main_index(profile),
         style: STYLE,
-        script: SCRIPT,
+        script: [COMMON, PROFILE].concat(),
         data: embed::json(&data::of(profile)),
         command,
     };

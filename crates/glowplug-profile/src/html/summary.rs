@@ -55,7 +55,9 @@ pub fn remarks(profile: &Profile) -> Vec<String> {
         Exit::Signal(signal) => remarks.push(format!("The program was killed by signal {signal}.")),
     }
     if profile.processes.iter().any(|process| process.partial) {
-        remarks.push("The records stop before the end of the process: the profile is partial.".to_owned());
+        remarks.push(
+            "The records stop before the end of the process: the profile is partial.".to_owned(),
+        );
     }
     if let Some(limits) = &run.constraint {
         remarks.push(format!(
@@ -105,7 +107,8 @@ fn tiles(profile: &Profile, process: &Process) -> Vec<Tile> {
 
 fn times(process: &Process, total: Cost) -> Vec<Tile> {
     let of = |part, whole, what: &str| {
-        share(part, whole).map_or_else(String::new, |share| format!("{share} of {} {what}", time(whole)))
+        share(part, whole)
+            .map_or_else(String::new, |share| format!("{share} of {} {what}", time(whole)))
     };
     let mut tiles = Vec::new();
     if total.cpu_ns > 0 {

@@ -109,7 +109,8 @@ fn depths(
         range.1 = range.1.min(greatest);
         greatest = range.1;
     }
-    let certain = |range: Option<Range>| range.filter(|(from, to)| from == to).map(|(from, _)| from);
+    let certain =
+        |range: Option<Range>| range.filter(|(from, to)| from == to).map(|(from, _)| from);
     run.iter().zip(ranges).map(|(&(index, _), range)| (index, certain(range))).collect()
 }
 

@@ -11,11 +11,11 @@ mod tree;
 pub use line::{Entry, Line};
 
 use crate::figures::counted;
+use crate::model::{Bytecode, Cost};
 use crate::model::{
     Edge, EdgeKind, Exit, FORMAT_NAME, FORMAT_VERSION, Module, ModuleKind, Outcome, Overhead,
     Phases, Process, Profile, Run, Saving, Span, Thread, Usage,
 };
-use crate::model::{Bytecode, Cost};
 use std::collections::HashMap;
 use tree::Forest;
 
@@ -132,8 +132,10 @@ fn edges(
     let loads = modules.iter().enumerate().skip(1);
     let mut edges: Vec<_> =
         loads.map(|(index, load)| edge(load.parent.unwrap_or(0), index as u32, true)).collect();
-    let by_name: HashMap<&str, u32> =
-        (1..modules.len()).rev().map(|index| (modules[index].name.as_str(), index as u32)).collect();
+    let by_name: HashMap<&str, u32> = (1..modules.len())
+        .rev()
+        .map(|index| (modules[index].name.as_str(), index as u32))
+        .collect();
     let mut known: std::collections::HashSet<(u32, u32)> =
         edges.iter().map(|edge| (edge.importer, edge.module)).collect();
     for &(entry, importer) in &cached.known {
@@ -158,7 +160,8 @@ fn notes(
          save cannot be computed from it; run `glowplug profile` on the program itself for that."
             .to_owned()
     } else {
-        "From a log of -X importtime=2: wall time only; files, lines and threads are not known.".to_owned()
+        "From a log of -X importtime=2: wall time only; files, lines and threads are not known."
+            .to_owned()
     }];
     let mut note = |count: usize, noun: &str, text: &str| {
         if count > 0 {

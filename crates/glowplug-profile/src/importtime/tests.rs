@@ -73,7 +73,9 @@ fn what_threads_do_to_a_log_is_said() {
         [row("lost", "__main__", 9, 9), row("a", "__main__", 5, 5), row("b", "a", 0, 0)]
     );
     let notes = profile.run.notes.join("\n");
-    for expected in ["1 negative time", "modules whose times do not add up", "1 module whose importer"] {
+    for expected in
+        ["1 negative time", "modules whose times do not add up", "1 module whose importer"]
+    {
         assert!(notes.contains(expected), "{expected}: {notes}");
     }
 }

@@ -55,7 +55,8 @@ pub fn build(entries: &[Entry<'_>]) -> Forest {
 /// Whether a cumulative time is the own time and those below, but for the rounding of each.
 fn adds_up(entries: &[Entry<'_>], index: usize, children: &[usize]) -> bool {
     let Some((own, cumulative)) = entries[index].times else { return true };
-    let below: i64 = children.iter().filter_map(|&child| entries[child].times).map(|(_, c)| c).sum();
+    let below: i64 =
+        children.iter().filter_map(|&child| entries[child].times).map(|(_, c)| c).sum();
     let rounding = 2 + children.len() as i64;
     (own + below - cumulative).abs() <= rounding
 }
