@@ -101,9 +101,7 @@ class Page:
     def click(self, x: float, y: float) -> None:
         """Clicks at a place of the window."""
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.call(
-                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
-            )
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def text(self, selector: str) -> str:
         """The text of the first element of a selector."""
