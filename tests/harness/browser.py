@@ -1,4 +1,6 @@
-"""Chromium without a window, spoken to through a pair of pipes by its DevTools protocol; nothing but the browser is needed."""
+"""Chromium without a window, spoken to through a pair of pipes by its DevTools protocol: nothing
+but the browser is needed.
+"""
 
 from __future__ import annotations
 
@@ -160,7 +162,7 @@ class Browser:
     def call(
         self, method: str, parameters: dict[str, Any], session: str | None = None
     ) -> dict[str, Any]:
-        """Calls a method and returns its result; events that come before are given to their pages."""
+        """Calls a method and returns its result; events before it are given to their pages."""
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters}
         if session:

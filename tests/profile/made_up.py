@@ -1,4 +1,6 @@
-"""Profiles that nobody measured, of any size, by docs/schema/profile.schema.json: for what shows profiles."""
+"""Profiles that nobody measured, of any size, for tests of what shows profiles; their form is that
+of docs/schema/profile.schema.json.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of `glowplug profile --html` and of `glowplug profile diff --html`, in a real browser."""
+"""The pages of `glowplug profile --html` and of `glowplug profile diff --html` in a browser."""
 
 from __future__ import annotations
 
@@ -176,7 +176,8 @@ def test_everything_is_reached_by_tab_and_seen(page, small):
     for _ in range(40):
         page.press("Tab")
         one = page.run(
-            "(({ id, dataset }) => id || dataset.column || dataset.value || '')(document.activeElement)"
+            "(({ id, dataset }) => id || dataset.column || dataset.value || '')"
+            "(document.activeElement)"
         )
         outline = page.run("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or not one, one

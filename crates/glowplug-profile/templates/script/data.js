@@ -85,7 +85,7 @@ function readModel(data) {
   const edges = adjacency(count, data.edges);
   const groups = modules.name.map((name, i) => groupOf(name, modules.origin[i]));
   const haystack = modules.name.map((name, i) => `${name}\n${modules.file[i] || ""}`.toLowerCase());
-  return { ...data, count, ...tree, order, metrics, sums, ...edges, groups, haystack };
+  return { ...data, count, ...tree, order, metrics, sums, ...edges, groups, haystack, ranks: {} };
 }
 
 /**

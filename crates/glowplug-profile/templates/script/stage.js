@@ -13,18 +13,21 @@ function shorten(label, room) {
 
 /** Paints boxes in the colours of their packages; what a search does not find fades. */
 function createStyle(model, store) {
-  const ranks = new Map(rankGroups(model, store.state.metric).map(({ name, rank }) => [name, rank]));
+  const ranks = (model.ranks[store.state.metric] ??= new Map(rankGroups(model, store.state.metric).map(({ name, rank }) => [name, rank])));
   const theme = currentTheme();
   const ink = INK[theme];
   const found = store.state.found;
-  const parts = partNumbers(model.modules.name);
+  const parts = (model.parts ??= partNumbers(model.modules.name));
+  const colours = new Map();
   let letter = 0;
   const fill = (module, group) => {
     if (module === PROGRAM) return ink.base;
     const name = module === undefined ? group.split(".", 1)[0] : model.groups[module];
     if (found && !(module !== undefined && found.has(module))) return ink.faded;
-    const full = module === undefined ? group : model.modules.name[module];
-    return shade(groupColour(ranks.get(name) ?? Infinity, theme), parts.get(partOf(full)) ?? 0, theme);
+    const part = partOf(module === undefined ? group : model.modules.name[module]);
+    const key = `${name}/${part}`;
+    if (!colours.has(key)) colours.set(key, shade(groupColour(ranks.get(name) ?? Infinity, theme), parts.get(part) ?? 0, theme));
+    return colours.get(key);
   };
   return {
     name: (i) => (i === PROGRAM ? "all imports" : visible(model.modules.name[i])),
