@@ -31,11 +31,9 @@ pub struct Counters {
     pub bytes_read: u64,
     /// Nanoseconds of wall time in garbage collections.
     pub gc_ns: u64,
-    /// Nanoseconds of wall time in dlopen.
-    pub dlopen_wall_ns: u64,
-    /// Nanoseconds of CPU time in dlopen.
-    pub dlopen_cpu_ns: u64,
-    _unused: u64,
+    /// How many dlopens are running.
+    pub dlopens: u64,
+    _unused: [u64; 2],
 }
 
 /// The calling thread's counters; zero at its start.

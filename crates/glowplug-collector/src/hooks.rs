@@ -8,6 +8,7 @@ use crate::environment;
 use crate::next::next;
 use crate::snapshot::clocks;
 use crate::start::{Ending, note_end};
+use crate::trace::{self, Kind};
 use core::arch::naked_asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
@@ -120,15 +121,20 @@ unsafe extern "C" fn choose_dlopen(path: *const c_char, _flags: c_int) -> Dlopen
 unsafe extern "C" fn timed_dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
     let real = next!(c"dlopen", fn(*const c_char, c_int) -> *mut c_void).unwrap_or(no_dlopen);
     let begin = clocks();
-    let before = counters::read();
+    counters::add(|counters| counters.dlopens += 1);
     // SAFETY: the arguments are our caller's.
     let library = unsafe { real(path, flags) };
     let end = clocks();
-    counters::add(|counters| {
-        // A constructor that loads libraries itself has been counted already: what counts is the outermost call.
-        counters.dlopen_wall_ns = before.dlopen_wall_ns + (end.wall_ns - begin.wall_ns);
-        counters.dlopen_cpu_ns = before.dlopen_cpu_ns + (end.cpu_ns - begin.cpu_ns);
-    });
+    counters::add(|counters| counters.dlopens -= 1);
+    // A constructor may load libraries itself: what counts is the outermost call.
+    if counters::read().dlopens == 0 {
+        trace::note(
+            Kind::Dlopen,
+            0,
+            0,
+            &[&[end.wall_ns - begin.wall_ns, end.cpu_ns - begin.cpu_ns]],
+        );
+    }
     library
 }
 
@@ -217,7 +223,7 @@ pub unsafe extern "C" fn execvp(program: *const c_char, arguments: Strings) -> c
 fn note_replaced() {
     // SAFETY: system calls without conditions.
     let process = unsafe { libc::syscall(libc::SYS_getpid) };
-    if crate::trace::owner() == process {
+    if trace::owner() == process {
         note_end(Ending::Replaced);
     }
 }
@@ -303,8 +309,9 @@ pub fn count_allocations(api: &Api) {
     }
 }
 
+/// Counts an allocation.
 #[inline]
-fn allocated(bytes: usize) {
+pub fn allocated(bytes: usize) {
     // SAFETY: this thread's own counters.
     unsafe {
         let counters = counters();

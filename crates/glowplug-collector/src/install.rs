@@ -1,8 +1,10 @@
 //! Puts the steps of `steps` in place of importlib's, as soon as there is an importlib.
 
 use crate::api::{Api, MethodDef, Owned, Ref};
+use crate::counters;
 use crate::environment::REQUESTED;
-use crate::snapshot::{clock, clocks, snapshot};
+use crate::hooks::allocated;
+use crate::snapshot::{TIMED, clock, clocks, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -159,17 +161,31 @@ fn watch_collections(api: &Api, modules: Ref) {
     }
 }
 
-/// Measures what a reading of the clocks and a full snapshot cost here.
+/// Measures what a reading of the clocks, a full snapshot (nanoseconds) and the count of an allocation (picoseconds) cost here.
 fn note_prices() {
-    const TIMES: u64 = 24;
-    let begin = clock(libc::CLOCK_THREAD_CPUTIME_ID);
-    for _ in 0..TIMES {
-        clocks();
+    const TIMES: u64 = 16;
+    const COUNTS: u64 = 1024;
+    let now = || clock(libc::CLOCK_THREAD_CPUTIME_ID);
+    let moments = [
+        now(),
+        repeat(TIMES, || clocks(), now),
+        repeat(TIMES, || snapshot(), now),
+        repeat(COUNTS, || allocated(std::hint::black_box(0)), now),
+    ];
+    counters::add(|counters| counters.allocations -= COUNTS);
+    TIMED.fetch_add(moments[3] - moments[0], Ordering::Relaxed);
+    let spent = |index: usize| moments[index] - moments[index - 1];
+    trace::note(
+        Kind::Price,
+        0,
+        0,
+        &[&[spent(1) / TIMES, spent(2) / TIMES, spent(3) * 1000 / COUNTS]],
+    );
+}
+
+fn repeat<T>(times: u64, mut what: impl FnMut() -> T, now: impl Fn() -> u64) -> u64 {
+    for _ in 0..times {
+        std::hint::black_box(what());
     }
-    let middle = clock(libc::CLOCK_THREAD_CPUTIME_ID);
-    for _ in 0..TIMES {
-        snapshot();
-    }
-    let end = clock(libc::CLOCK_THREAD_CPUTIME_ID);
-    trace::note(Kind::Price, 0, 0, &[&[(middle - begin) / TIMES, (end - middle) / TIMES]]);
+    now()
 }

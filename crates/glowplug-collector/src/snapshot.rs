@@ -62,6 +62,34 @@ pub fn snapshot() -> [u64; WORDS] {
     ]
 }
 
+/// What collecting took beside clocks and snapshots, nanoseconds of wall time.
+pub static TIMED: AtomicU64 = AtomicU64::new(0);
+
+/// A measurement of the notes about one import in every [`Sample::EVERY`], which stands for all of them.
+pub struct Sample(u64);
+
+impl Sample {
+    const EVERY: u64 = 16;
+
+    /// Begins to measure, if it is time to.
+    #[inline]
+    pub fn begin() -> Sample {
+        static IMPORTS: AtomicU64 = AtomicU64::new(0);
+        let number = IMPORTS.fetch_add(1, Ordering::Relaxed);
+        Sample(if number.is_multiple_of(Sample::EVERY) { clock(libc::CLOCK_MONOTONIC) } else { 0 })
+    }
+
+    /// Ends it.
+    #[inline]
+    pub fn end(self) {
+        if self.0 > 0 {
+            // A descheduling is not the collector's work.
+            let spent = (clock(libc::CLOCK_MONOTONIC) - self.0).min(100_000);
+            TIMED.fetch_add(spent * Sample::EVERY, Ordering::Relaxed);
+        }
+    }
+}
+
 /// How many pages must have been faulted in since the last look for the next to be worth its 5 µs.
 const WORTH_A_LOOK: i64 = 24;
 static RESIDENT: AtomicU64 = AtomicU64::new(0);
@@ -73,8 +101,10 @@ fn resident_pages(minor_faults: i64) -> u64 {
         return RESIDENT.load(Ordering::Relaxed);
     }
     LAST_LOOK.store(minor_faults, Ordering::Relaxed);
+    let begin = clock(libc::CLOCK_MONOTONIC);
     let pages = look_at_resident_pages().unwrap_or_else(|| RESIDENT.load(Ordering::Relaxed));
     RESIDENT.store(pages, Ordering::Relaxed);
+    TIMED.fetch_add((clock(libc::CLOCK_MONOTONIC) - begin).min(100_000), Ordering::Relaxed);
     pages
 }
 

@@ -4,7 +4,7 @@ use crate::api;
 use crate::audit;
 use crate::environment;
 use crate::intern;
-use crate::snapshot::{self, CLOCKS_READ, SNAPSHOTS, clock, clocks};
+use crate::snapshot::{self, CLOCKS_READ, SNAPSHOTS, TIMED, clock, clocks};
 use crate::trace::{self, Kind};
 use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::Ordering;
@@ -83,6 +83,7 @@ pub fn note_end(how: Ending) {
     if !trace::is_open() {
         return;
     }
-    let taken = [CLOCKS_READ.load(Ordering::Relaxed), SNAPSHOTS.load(Ordering::Relaxed)];
-    trace::note(Kind::End, 0, how as u32, &[&snapshot::snapshot(), &taken]);
+    let end = snapshot::snapshot();
+    let taken = [&CLOCKS_READ, &SNAPSHOTS, &TIMED].map(|counter| counter.load(Ordering::Relaxed));
+    trace::note(Kind::End, 0, how as u32, &[&end, &taken]);
 }

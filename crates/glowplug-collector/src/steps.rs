@@ -6,7 +6,7 @@ use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, positi
 use crate::intern;
 use crate::names;
 use crate::sites;
-use crate::snapshot::{self, Clocks, clocks, snapshot};
+use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
 use crate::{counters, usage};
 use core::ffi::CStr;
@@ -109,6 +109,7 @@ fn short_phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
 }
 
 unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let sample = Sample::begin();
     let (name, globals, from, level) = (
         positional(arguments, 0),
         positional(arguments, 1),
@@ -132,6 +133,7 @@ unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     let statement = !globals.is_null() && keywords.is_null() && !positional(arguments, 4).is_null();
     sites::note_edge(&site, name, level, from, statement);
     let before = sites::enter(site);
+    sample.end();
     let outcome = IMPORT.call(arguments, keywords);
     sites::enter(before);
     outcome
@@ -233,7 +235,7 @@ unsafe extern "C" fn call(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     if CALLED.bodies.iter().any(is) {
         phase(Phase::Body, step)
     } else if is(&CALLED.compile) {
-        short_phase(Phase::Compile, step)
+        phase(Phase::Compile, step)
     } else if is(&CALLED.frozen) {
         short_phase(Phase::Unmarshal, step)
     } else {
@@ -325,7 +327,7 @@ unsafe extern "C" fn zip_unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref
 }
 
 unsafe extern "C" fn zip_compile(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    short_phase(Phase::Compile, || ZIP_COMPILE.call(arguments, keywords))
+    phase(Phase::Compile, || ZIP_COMPILE.call(arguments, keywords))
 }
 
 /// `callback(phase, info)`, called by the garbage collector when it starts and stops.

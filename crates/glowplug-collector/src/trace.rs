@@ -52,7 +52,7 @@ pub enum Kind {
     Argument = 14,
     /// Something of a file (argument) was used.
     Used = 15,
-    /// The thread's name (argument).
+    /// The thread's name: 16 bytes.
     Thread = 16,
     /// A time in dlopen: clocks' differences.
     Dlopen = 17,
@@ -185,15 +185,16 @@ fn room(mine: &Cell<Mine>, length: usize) -> Option<NonNull<u8>> {
             return Some(chunk);
         }
     }
-    let fresh = take_chunk(length);
+    let is_new = chunk.is_none() || life != LIFE.load(Ordering::Relaxed);
+    let fresh = take_chunk(length, is_new);
     mine.set(Mine { chunk: fresh, life: LIFE.load(Ordering::Relaxed) });
     fresh
 }
 
 #[cold]
-fn take_chunk(length: usize) -> Option<NonNull<u8>> {
+fn take_chunk(length: usize, name_thread: bool) -> Option<NonNull<u8>> {
     let map = NonNull::new(MAP.load(Ordering::Acquire))?;
-    if length > CHUNK - CHUNK_HEADER {
+    if length > CHUNK - CHUNK_HEADER - 24 {
         return None;
     }
     // SAFETY: the header's third and fourth word: how many chunks are taken and how many fit.
@@ -211,7 +212,14 @@ fn take_chunk(length: usize) -> Option<NonNull<u8>> {
         words.add(1).write(libc::getpid() as u32);
         words.add(2).write(libc::syscall(libc::SYS_gettid) as u32);
         words.add(3).write(LIFE.load(Ordering::Relaxed));
-        (*words.cast::<AtomicU32>()).store(CHUNK_HEADER as u32, Ordering::Release);
+        let mut used = CHUNK_HEADER;
+        if name_thread {
+            let record: *mut u64 = chunk.as_ptr().add(used).cast();
+            record.write(Kind::Thread as u64 | 2 << 16);
+            libc::prctl(libc::PR_GET_NAME, record.add(1));
+            used += 24;
+        }
+        (*words.cast::<AtomicU32>()).store(used as u32, Ordering::Release);
         Some(chunk)
     }
 }

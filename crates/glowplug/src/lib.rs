@@ -14,6 +14,7 @@ pub mod key;
 pub mod launch;
 pub mod learn;
 pub mod meta;
+pub mod profiling;
 pub mod runtime;
 pub mod script;
 pub mod settings;

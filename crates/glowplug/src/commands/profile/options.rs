@@ -1,5 +1,6 @@
 //! The options of `glowplug profile`. Python's own follow them and are not judged here.
 
+use super::outputs::Outputs;
 use crate::settings::ByteSize;
 use glowplug_profile::terminal::{Sort, View};
 use std::ffi::{CStr, OsStr, OsString};
@@ -12,7 +13,8 @@ use std::path::PathBuf;
     override_usage = "glowplug profile [OPTIONS] [python options] SCRIPT | -m MODULE | -c CODE [ARGUMENTS]\n       \
                       glowplug profile [OPTIONS] --import MODULES\n       \
                       glowplug profile [OPTIONS] -- COMMAND [ARGUMENTS]\n       \
-                      glowplug profile diff A.json B.json"
+                      glowplug profile --from FILE | --from-importtime FILE [OPTIONS]\n       \
+                      glowplug profile diff A B [--html FILE] [--limit N]"
 )]
 pub struct Profile {
     /// Profile the import of these modules alone
@@ -51,25 +53,15 @@ pub struct Profile {
     /// Rows of the table and of the list of what to do
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
-    /// Write the profile as JSON; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    json: Option<OsString>,
-    /// Write one HTML page
-    #[arg(long, value_name = "FILE")]
-    html: Option<OsString>,
-    /// Write a file for speedscope
-    #[arg(long, value_name = "FILE")]
-    speedscope: Option<OsString>,
-    /// Write a file in Chrome's trace event format
-    #[arg(long, value_name = "FILE")]
-    chrome_trace: Option<OsString>,
-    /// Write collapsed stacks
-    #[arg(long, value_name = "FILE")]
-    collapsed: Option<OsString>,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Write the report to a file instead of standard error
     #[arg(long, value_name = "FILE")]
     report: Option<OsString>,
-    /// Read a log of `-X importtime` instead of running anything
+    /// Show a profile that `--json` wrote instead of running anything
+    #[arg(long, value_name = "FILE")]
+    from: Option<OsString>,
+    /// Show a log of `python -X importtime` instead of running anything
     #[arg(long, value_name = "FILE")]
     from_importtime: Option<OsString>,
     /// What python would be given
@@ -109,10 +101,10 @@ pub struct Options<'a> {
     pub children: bool,
     /// What of the report is shown.
     pub view: View,
-    /// Files to write: the option's name without dashes, and the path.
-    pub files: Vec<(&'static str, PathBuf)>,
-    /// `--from-importtime`.
-    pub importtime: Option<PathBuf>,
+    /// Files to write.
+    pub outputs: Outputs,
+    /// `--report`: where the report goes instead of standard error.
+    pub report: Option<PathBuf>,
 }
 
 /// Why the options cannot be used.
@@ -135,14 +127,21 @@ pub enum UsageError {
     #[error("`{0}` is not an option of `glowplug profile`")]
     Unknown(String),
     /// Nothing to do.
-    #[error("nothing to profile: name a script, `-m MODULE`, `-c CODE`, `--import MODULES` or `-- COMMAND`")]
+    #[error(
+        "nothing to profile: name a script, `-m MODULE`, `-c CODE`, `--import MODULES` or `-- COMMAND`"
+    )]
     Nothing,
 }
 
-const OUTPUTS: [&str; 6] = ["json", "html", "speedscope", "chrome-trace", "collapsed", "report"];
 /// Long options that are python's.
-const PYTHONS: [&str; 6] =
-    ["--check-hash-based-pycs", "--help-all", "--help-env", "--help-xoptions", "--version", "--help"];
+const PYTHONS: [&str; 6] = [
+    "--check-hash-based-pycs",
+    "--help-all",
+    "--help-env",
+    "--help-xoptions",
+    "--version",
+    "--help",
+];
 
 /// Reads the options up to the first argument that is none of them.
 ///
@@ -159,8 +158,8 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
         usage: false,
         children: false,
         view: View::default(),
-        files: Vec::new(),
-        importtime: None,
+        outputs: Outputs::default(),
+        report: None,
     };
     let mut imports = Vec::new();
     let mut rest = arguments;
@@ -185,7 +184,8 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
         let value = match inline {
             Some(value) => OsString::from(value),
             None => {
-                let (value, behind) = rest.split_first().ok_or_else(|| UsageError::Missing(name.clone()))?;
+                let (value, behind) =
+                    rest.split_first().ok_or_else(|| UsageError::Missing(name.clone()))?;
                 rest = behind;
                 OsStr::from_bytes(value.to_bytes()).to_owned()
             }
@@ -199,9 +199,15 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
         }
         if name == "--import" {
             let names = value.to_string_lossy();
-            imports.extend(names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
+            imports.extend(
+                names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned),
+            );
             if let Some(bad) = imports.iter().find(|name| !is_module_name(name)) {
-                return Err(wrong("--import", bad, "modules are written as `package.module,other`"));
+                return Err(wrong(
+                    "--import",
+                    bad,
+                    "modules are written as `package.module,other`",
+                ));
             }
             continue;
         }
@@ -209,7 +215,7 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
     }
     options.asked = if !imports.is_empty() {
         Asked::Imports(imports)
-    } else if rest.is_empty() && options.importtime.is_none() {
+    } else if rest.is_empty() {
         return Err(UsageError::Nothing);
     } else {
         Asked::Python(options.python.iter().chain(rest).copied().collect())
@@ -248,18 +254,21 @@ fn set(options: &mut Options<'_>, name: &str, value: &OsStr) -> Result<(), Usage
         }
         "--sort" => {
             let found = Sort::NAMES.iter().find(|(known, _)| *known == text);
-            let sort = found.ok_or_else(|| bad("one of exclusive, self, cumulative, wall, memory, read, order"))?;
+            let sort = found.ok_or_else(|| {
+                bad("one of exclusive, self, cumulative, wall, memory, read, order")
+            })?;
             options.view.sort = sort.1;
         }
         "--depth" => options.view.depth = text.parse().map_err(|_| bad("a number of levels"))?,
         "--rows" => options.view.rows = text.parse().map_err(|_| bad("a number of rows"))?,
         "--filter" => options.view.filter = Some(text.into_owned()),
-        "--from-importtime" => options.importtime = Some(PathBuf::from(value)),
-        _ => {
-            let output = OUTPUTS.iter().find(|output| name.strip_prefix("--") == Some(**output));
-            let output = output.ok_or_else(|| UsageError::Unknown(name.to_owned()))?;
-            options.files.push((output, PathBuf::from(value)));
-        }
+        "--report" => options.report = Some(PathBuf::from(value)),
+        "--html" => options.outputs.html = Some(PathBuf::from(value)),
+        "--json" => options.outputs.json = Some(PathBuf::from(value)),
+        "--speedscope" => options.outputs.speedscope = Some(PathBuf::from(value)),
+        "--chrome-trace" => options.outputs.chrome_trace = Some(PathBuf::from(value)),
+        "--collapsed" => options.outputs.collapsed = Some(PathBuf::from(value)),
+        _ => return Err(UsageError::Unknown(name.to_owned())),
     }
     Ok(())
 }
@@ -290,9 +299,11 @@ mod tests {
 
     #[test]
     fn options_end_where_pythons_begin() {
-        let options = parse(&[c"--runs=3", c"--json", c"-", c"-X", c"dev", c"a.py", c"--runs", c"9"]).unwrap();
+        let options =
+            parse(&[c"--runs=3", c"--json", c"-", c"-X", c"dev", c"a.py", c"--runs", c"9"])
+                .unwrap();
         assert_eq!(options.runs, 3);
-        assert_eq!(options.files, [("json", PathBuf::from("-"))]);
+        assert_eq!(options.outputs.json, Some(PathBuf::from("-")));
         assert_eq!(options.asked, Asked::Python(vec![c"-X", c"dev", c"a.py", c"--runs", c"9"]));
         let options = parse(&[c"--", c"sh", c"-c", c"python3 x.py"]).unwrap();
         assert_eq!(options.asked, Asked::Command(vec![c"sh", c"-c", c"python3 x.py"]));
@@ -300,7 +311,8 @@ mod tests {
 
     #[test]
     fn modules_come_with_their_interpreter() {
-        let options = parse(&[c"--python", c"/usr/bin/python3", c"--import", c"json, os.path"]).unwrap();
+        let options =
+            parse(&[c"--python", c"/usr/bin/python3", c"--import", c"json, os.path"]).unwrap();
         assert_eq!(options.asked, Asked::Imports(vec!["json".into(), "os.path".into()]));
         assert_eq!(options.python, [c"--python", c"/usr/bin/python3"]);
     }
