@@ -13,8 +13,6 @@ const PRELOAD: &[u8] = b"LD_PRELOAD=";
 pub struct Request {
     /// The file to write to.
     pub file: CString,
-    /// Whether to mark what is used.
-    pub usage: bool,
     /// The variables that hand this library on, if programs that this process becomes are to be profiled as well.
     pub follow: Option<Follow>,
 }
@@ -47,11 +45,7 @@ pub unsafe fn take(array: *mut *mut c_char) -> Option<Request> {
         request: CString::new([REQUEST, &request].concat()).unwrap_or_default(),
         library,
     });
-    Some(Request {
-        file: CString::new(&request[colon + 1..]).ok()?,
-        usage: letters.contains(&b'u'),
-        follow,
-    })
+    Some(Request { file: CString::new(&request[colon + 1..]).ok()?, follow })
 }
 
 /// The value of a variable.

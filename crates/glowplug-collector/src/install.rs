@@ -2,12 +2,10 @@
 
 use crate::api::{Api, MethodDef, Owned, Ref};
 use crate::counters;
-use crate::environment::REQUESTED;
 use crate::hooks::allocated;
 use crate::snapshot::{TIMED, clock, clocks, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
-use crate::usage;
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -55,9 +53,6 @@ pub fn when_ready(api: &'static Api) {
     function(api, &zip, c"_compile_source", &steps::ZIP_COMPILE);
     import(api);
     crate::hooks::count_allocations(api);
-    if REQUESTED.get().is_some_and(|request| request.usage) {
-        usage::begin(api);
-    }
 }
 
 /// Replaces a function of a module.

@@ -22,4 +22,3 @@ mod snapshot;
 mod start;
 mod steps;
 mod trace;
-mod usage;

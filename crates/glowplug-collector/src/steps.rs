@@ -3,12 +3,12 @@
 //! They are built-in functions, so they add no frame to a traceback.
 
 use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, positional};
+use crate::counters;
 use crate::intern;
 use crate::names;
 use crate::sites;
 use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
-use crate::{counters, usage};
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -191,9 +191,6 @@ fn load(name: Ref, arguments: Ref, keywords: Ref) -> Ref {
     let outcome = FIND_AND_LOAD.call(arguments, keywords);
     let raised = if outcome.is_null() { exception() } else { 0 };
     trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);
-    if !outcome.is_null() {
-        usage::loaded(outcome);
-    }
     outcome
 }
 

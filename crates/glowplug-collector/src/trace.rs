@@ -50,8 +50,6 @@ pub enum Kind {
     Python = 13,
     /// An argument of the command line (argument).
     Argument = 14,
-    /// Something of a file (argument) was used.
-    Used = 15,
     /// The thread's name: 16 bytes.
     Thread = 16,
     /// A time in dlopen: clocks' differences.

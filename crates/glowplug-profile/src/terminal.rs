@@ -182,7 +182,7 @@ fn table(text: &mut String, process: &Process, view: &View) {
     }
     let _ = writeln!(
         text,
-        "\n{:>10} {:>10} {:>10} {:>10} {:>10} {:>3}  {:<39}",
+        "\n{:>10} {:>10} {:>10} {:>10} {:>10} {:>3}  {}",
         "saves", "self", "cumulative", "self wall", "memory", "by", "module"
     );
     let mut importers = vec![0_u32; process.modules.len()];

@@ -57,7 +57,6 @@ pub mod kind {
     pub const PRICE: u8 = 12;
     pub const PYTHON: u8 = 13;
     pub const ARGUMENT: u8 = 14;
-    pub const USED: u8 = 15;
     pub const THREAD: u8 = 16;
     pub const DLOPEN: u8 = 17;
 }
@@ -128,11 +127,19 @@ fn begin(
         Some(&parent) if forked => processes[parent].strings.clone(),
         _ => HashMap::new(),
     };
-    processes.push(ProcessTrace { pid, parent_pid, forked, threads: Vec::new(), strings });
+    // A thread's name comes before anything else of it, so before the process that it is the first thread of.
+    let named = processes.pop_if(|last| last.pid == pid && last.holds_names_alone());
+    let threads = named.map(|named| named.threads).unwrap_or_default();
+    processes.push(ProcessTrace { pid, parent_pid, forked, threads, strings });
     current.insert(pid, processes.len() - 1);
 }
 
 impl ProcessTrace {
+    fn holds_names_alone(&self) -> bool {
+        let records = || self.threads.iter().flat_map(|thread| &thread.records);
+        self.strings.is_empty() && records().all(|record| record.kind == kind::THREAD)
+    }
+
     fn push(&mut self, tid: u32, record: Record) {
         if record.kind == kind::STRING {
             let bytes: Vec<u8> =
@@ -224,6 +231,15 @@ mod tests {
             bytes.extend(chunk);
         }
         bytes
+    }
+
+    #[test]
+    fn the_name_of_the_first_thread_belongs_to_its_process() {
+        let records =
+            [record(kind::THREAD, 0, 0, &[1, 0]), record(kind::PROCESS, 0, 0, &[1])].concat();
+        let processes = read(&trace(&[(10, 10, records)])).unwrap();
+        assert_eq!(processes.len(), 1);
+        assert_eq!(processes[0].threads[0].records.len(), 2);
     }
 
     fn text(number: u32, text: &[u8; 8]) -> Vec<u8> {

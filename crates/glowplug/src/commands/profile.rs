@@ -113,7 +113,6 @@ fn plan(options: &Options<'_>, environment: &Environment) -> Result<Plan, u8> {
         runs: options.runs,
         limits: Wanted { cpus: options.cpus, memory: options.memory },
         cold: options.cold,
-        usage: options.usage,
         follow,
     };
     match &options.asked {

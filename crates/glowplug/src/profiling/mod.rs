@@ -44,8 +44,6 @@ pub struct Plan {
     pub limits: Wanted,
     /// Whether to drop the page cache of what is read before each run.
     pub cold: bool,
-    /// Whether to mark which modules are used.
-    pub usage: bool,
     /// Whether programs that the program starts are profiled as well.
     pub follow: bool,
 }
@@ -180,7 +178,7 @@ fn assemble_profile(
             overhead: Overhead {
                 cpu_ns: overhead_ns,
                 fraction: overhead_ns as f64 / without as f64,
-                usage_marks: plan.usage,
+                usage_marks: false,
             },
             constraint: method.map(|method| Constraint {
                 cpus: plan.limits.cpus,
@@ -232,9 +230,6 @@ fn run_once(
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]);
     let mut letters = String::new();
-    if plan.usage {
-        letters.push('u');
-    }
     // systemd-run starts the program, so it has to hand the collector on.
     if plan.follow || !limits.wrapper().is_empty() {
         letters.push('f');

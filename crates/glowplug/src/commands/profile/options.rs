@@ -35,9 +35,6 @@ pub struct Profile {
     /// Drop what the program reads from the page cache before each run
     #[arg(long)]
     cold: bool,
-    /// Mark the modules that nothing uses after their import
-    #[arg(long)]
-    usage: bool,
     /// Profile Pythons that the program starts as well
     #[arg(long)]
     children: bool,
@@ -95,8 +92,6 @@ pub struct Options<'a> {
     pub memory: Option<u64>,
     /// `--cold`.
     pub cold: bool,
-    /// `--usage`.
-    pub usage: bool,
     /// `--children`.
     pub children: bool,
     /// What of the report is shown.
@@ -155,7 +150,6 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
         cpus: None,
         memory: None,
         cold: false,
-        usage: false,
         children: false,
         view: View::default(),
         outputs: Outputs::default(),
@@ -226,7 +220,6 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
 fn flag<'o>(options: &'o mut Options<'_>, name: &str) -> Option<&'o mut bool> {
     match name {
         "--cold" => Some(&mut options.cold),
-        "--usage" => Some(&mut options.usage),
         "--children" => Some(&mut options.children),
         _ => None,
     }
