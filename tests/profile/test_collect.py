@@ -205,9 +205,7 @@ def test_useless_path_entries_have_a_price(tmp_path, python):
     (tmp_path / "useless").mkdir()
     env = clean_environment() | {"PYTHONPATH": str(tmp_path / "useless")}
     found = start(tmp_path, "-c", "import json", python=python, env=env)
-    entry = next(
-        e for e in found.process["path_entries"] if e["path"] == str(tmp_path / "useless")
-    )
+    entry = next(e for e in found.process["path_entries"] if e["path"] == str(tmp_path / "useless"))
     assert entry["lookups"] > 0
     assert entry["hits"] == 0
     assert entry["miss_ns"] > 0
