@@ -178,7 +178,7 @@ fn is_standard(module: &Module) -> bool {
     }
     let Some(file) = &module.file else { return false };
     let installed = ["/site-packages/", "/dist-packages/"].iter().any(|part| file.contains(part));
-    !installed && file.split('/').any(|part| is_library_folder(part))
+    !installed && file.split('/').any(is_library_folder)
 }
 
 /// `python3.11`, in which an installation keeps the standard library.

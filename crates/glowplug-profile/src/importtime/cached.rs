@@ -79,9 +79,9 @@ fn runs(around: &[(usize, Range)]) -> impl Iterator<Item = &[(usize, Range)]> {
 fn narrowed(form: Form, entry: &Entry<'_>, (least, greatest): Range) -> Option<Range> {
     let letters = entry.name.chars().count();
     let (from, to) = match form {
-        Form::Indent if entry.indent % 2 == 0 => (entry.indent / 2, entry.indent / 2),
+        Form::Indent if entry.indent.is_multiple_of(2) => (entry.indent / 2, entry.indent / 2),
         Form::Field if entry.indent == 0 => (0, letters / 2),
-        Form::Field if (entry.indent + letters) % 2 == 0 => {
+        Form::Field if (entry.indent + letters).is_multiple_of(2) => {
             let depth = (entry.indent + letters) / 2;
             (depth, depth)
         }
