@@ -98,8 +98,8 @@ fn advice(
         let detail = "only annotations use it: import it under `if TYPE_CHECKING:`".to_owned();
         return Some((FindingKind::AnnotationsOnly, "import {} for type checkers alone", detail));
     }
-    if let ([edge], true) = (edges, all(|used| matches!(used, NameUse::Functions(1, _)))) {
-        if let Some(NameUse::Functions(_, function)) = of(edge) {
+    if let ([edge], true) = (edges, all(|used| matches!(used, NameUse::Functions(1, _))))
+        && let Some(NameUse::Functions(_, function)) = of(edge) {
             let detail = format!("only `{function}` uses it");
             return Some((
                 FindingKind::ImportInFunction,
@@ -107,7 +107,6 @@ fn advice(
                 detail,
             ));
         }
-    }
     if found.usage == Usage::Unused {
         let detail = "nothing of it was used in this run after its import".to_owned();
         return Some((FindingKind::MakeLazy, "make the import of {} lazy", detail));

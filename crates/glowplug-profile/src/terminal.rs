@@ -182,8 +182,8 @@ fn table(text: &mut String, process: &Process, view: &View) {
     }
     let _ = writeln!(
         text,
-        "\n{:>10} {:>10} {:>10} {:>10} {:>10} {:>3}  {}",
-        "saves", "self", "cumulative", "self wall", "memory", "by", "module"
+        "\n{:>10} {:>10} {:>10} {:>10} {:>10} {:>3}  module",
+        "saves", "self", "cumulative", "self wall", "memory", "by"
     );
     let mut importers = vec![0_u32; process.modules.len()];
     for edge in &process.edges {
