@@ -1,17 +1,22 @@
 """Compares predicted exclusive cost with what leaving a module out really saves.
 
-    python benches/exclusive_cost.py GLOWPLUG PYTHON STATEMENT [--samples N] [--least MS]
+    python benches/exclusive_cost.py GLOWPLUG PYTHON STATEMENT [--rounds N] [--least MS]
 
-Profiles the statement, then, for each module whose predicted saving is at least --least, runs the
-program with the module replaced by a stub, interleaved with the program as it is. A stub answers
-every attribute with another stub. Modules whose absence makes the program fail are reported as
-such and not compared. Also measures the collector's overhead the same way. Prints JSON.
+Profiles the statement once to choose modules whose predicted saving is at least --least, spread
+evenly over the ranking. Then, in each round, it profiles the program, runs it as it is, and runs
+it once for each module with that module, and all modules within it, replaced by stubs that answer
+every attribute. So all sides see the same machine. Figures are medians over the rounds of CPU
+time; an error is the standard error of the median of differences, by the median deviation.
+
+A module without which the program fails cannot be compared; it is reported and not counted.
+Also measured so is what the collector adds to the program. Prints JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -19,21 +24,44 @@ import sys
 import tempfile
 from pathlib import Path
 
+WITHIN = 0.15
+
+# The stand-in for a class or function can be called, derived from, subscripted and decorated with.
 STUB = """
-import sys, types
-class Stub(types.ModuleType):
-    __path__ = []
+import sys
+class _Any(type):
+    def __getattr__(cls, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return _made(name)
+    def __getitem__(cls, key): return cls
+    def __or__(cls, other): return cls
+    def __ror__(cls, other): return cls
+    def __call__(cls, *args, **kwargs):
+        if len(args) == 1 and callable(args[0]) and not kwargs: return args[0]
+        return cls
+    def __iter__(cls): return iter(())
+def _made(name):
+    return _Any(name, (), {"__init_subclass__": classmethod(lambda cls, **k: None)})
+class _Stub(type(sys)):
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return type(name, (), {})
-sys.modules[%r] = Stub(%r)
+        return _made(name)
+class _Finder:
+    def find_spec(name, path=None, target=None):
+        if name == LEFT_OUT or name.startswith(LEFT_OUT + "."):
+            return type(sys.__spec__)(name, _Finder, is_package=True)
+    def create_module(spec): return _Stub(spec.name)
+    def exec_module(module): pass
+sys.meta_path.insert(0, _Finder)
 """
 
 
 def environment() -> dict[str, str]:
-    """Without anything that steers Python."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    """Without anything that steers Python; hashes the same each time."""
+    found = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    return found | {"PYTHONHASHSEED": "0"}
 
 
 def cpu_ms(command: list[str]) -> float | None:
@@ -46,25 +74,54 @@ def cpu_ms(command: list[str]) -> float | None:
     return (usage.ru_utime + usage.ru_stime) * 1000 if process.returncode == 0 else None
 
 
-def interleaved(sides: dict[str, list[str]], samples: int) -> dict[str, list[float]]:
-    """Samples of each side, taken in turn; a side that fails has none."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(samples):
-        for name, command in sides.items():
-            cost = cpu_ms(command)
-            if cost is not None:
-                found[name].append(cost)
-    return found
+def left_out(module: str, statement: str) -> str:
+    """The program without a module; with an empty name nothing is left out, at the same price."""
+    return f"LEFT_OUT = {module!r}\n{STUB}\n{statement}"
 
 
-def profile(glowplug: str, python: str, statement: str, runs: int) -> dict:
+def profile(glowplug: str, python: str, program: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "profile.json"
-        command = [glowplug, "profile", "--runs", str(runs), "--json", str(out)]
-        subprocess.run(
-            [*command, "--python", python, "-c", statement], check=True, env=environment()
-        )
+        command = [glowplug, "profile", "--json", str(out), "--python", python, "-c", program]
+        subprocess.run(command, check=True, env=environment())
         return json.loads(out.read_text())
+
+
+def predictions(found: dict) -> dict[str, float]:
+    """Exclusive cost by module, milliseconds of CPU time."""
+    modules = found["processes"][0]["modules"][1:]
+    return {
+        m["name"]: m["exclusive"]["cpu_ns"] / 1e6 for m in modules if m["outcome"] == "loaded"
+    }
+
+
+def chosen(predicted: dict[str, float], least: float, most: int) -> list[str]:
+    """At most so many of the modules that are worth it, evenly over their ranking."""
+    ranked = sorted((n for n, ms in predicted.items() if ms >= least), key=lambda n: -predicted[n])
+    if len(ranked) <= most:
+        return ranked
+    return [ranked[i * len(ranked) // most] for i in range(most)]
+
+
+def error(values: list[float]) -> float:
+    """The standard error of the median of normal values, from their median deviation."""
+    middle = statistics.median(values)
+    deviation = 1.4826 * statistics.median(abs(value - middle) for value in values)
+    return 1.2533 * deviation / math.sqrt(len(values))
+
+
+def row(name: str, predicted: list[float], savings: list[float]) -> dict:
+    """One module's comparison."""
+    expected, saved = statistics.median(predicted), statistics.median(savings)
+    return {
+        "module": name,
+        "predicted_ms": round(expected, 2),
+        "measured_ms": round(saved, 2),
+        "measured_error_ms": round(error(savings), 2),
+        "within_15_percent": abs(expected - saved) <= WITHIN * abs(saved),
+        "within_15_percent_or_error": abs(expected - saved)
+        <= WITHIN * abs(saved) + 2 * error(savings),
+    }
 
 
 def main() -> None:
@@ -72,48 +129,54 @@ def main() -> None:
     parser.add_argument("glowplug")
     parser.add_argument("python")
     parser.add_argument("statement")
-    parser.add_argument("--samples", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--least", type=float, default=5.0)
-    parser.add_argument("--most-modules", type=int, default=25)
+    parser.add_argument("--most-modules", type=int, default=12)
     options = parser.parse_args()
-    found = profile(options.glowplug, options.python, options.statement, options.samples)
-    process = found["processes"][0]
-    plain = [options.python, "-c", options.statement]
-    profiled = [options.glowplug, "profile", "--json", os.devnull, "--python", *plain]
-    overhead = interleaved({"plain": plain, "profiled": profiled}, options.samples)
-    rows = []
-    modules = sorted(process["modules"][1:], key=lambda m: -m["exclusive"]["cpu_ns"])
-    for module in modules[: options.most_modules]:
-        predicted = module["exclusive"]["cpu_ns"] / 1e6
-        if predicted < options.least:
-            continue
-        name = module["name"]
-        stubbed = [options.python, "-c", STUB % (name, name) + options.statement]
-        sides = interleaved({"plain": plain, "stubbed": stubbed}, options.samples)
-        row = {"module": name, "predicted_ms": round(predicted, 2)}
-        if len(sides["stubbed"]) == options.samples:
-            saved = statistics.median(sides["plain"]) - statistics.median(sides["stubbed"])
-            row |= {"measured_ms": round(saved, 2), "samples_ms": sides}
-        else:
-            row["failed"] = True
-        rows.append(row)
-        print(json.dumps({k: v for k, v in row.items() if k != "samples_ms"}), file=sys.stderr)
-    compared = [row for row in rows if "measured_ms" in row]
-    within = [
-        r for r in compared if abs(r["predicted_ms"] / max(r["measured_ms"], 0.01) - 1) <= 0.15
+
+    plain = left_out("", options.statement)
+    first = profile(options.glowplug, options.python, plain)
+    candidates = chosen(predictions(first), options.least, options.most_modules)
+    programs = {name: left_out(name, options.statement) for name in candidates}
+    failed = {n for n, p in programs.items() if cpu_ms([options.python, "-c", p]) is None}
+    profiled = [options.glowplug, "profile", "--json", os.devnull, "--python"]
+    rounds, stated = [], []
+    for _ in range(options.rounds):
+        found = profile(options.glowplug, options.python, plain)
+        stated.append(found["run"]["overhead"]["fraction"])
+        sides = {"plain": cpu_ms([options.python, "-c", plain])}
+        sides["profiled"] = cpu_ms([*profiled, options.python, "-c", plain])
+        for name, program in programs.items():
+            if name not in failed:
+                sides[name] = cpu_ms([options.python, "-c", program])
+        rounds.append((predictions(found), sides))
+    rows = [
+        row(
+            name,
+            [predicted[name] for predicted, _ in rounds],
+            [sides["plain"] - sides[name] for _, sides in rounds],
+        )
+        for name in candidates
+        if name not in failed
     ]
     json.dump(
         {
-            "command": sys.argv,
-            "compared": len(compared),
-            "within_15_percent": len(within),
-            "overhead_stated": found["run"]["overhead"],
-            "overhead_samples_ms": overhead,
+            "command": ["benches/exclusive_cost.py", *sys.argv[3:]],
+            "plain_ms": round(statistics.median(s["plain"] for _, s in rounds), 1),
+            "compared": len(rows),
+            "within_15_percent": sum(r["within_15_percent"] for r in rows),
+            "within_15_percent_or_error": sum(r["within_15_percent_or_error"] for r in rows),
+            "failed_without": sorted(failed),
+            "overhead_stated": round(statistics.median(stated), 4),
+            "overhead_and_command_measured_ms": round(
+                statistics.median(s["profiled"] - s["plain"] for _, s in rounds), 2
+            ),
             "modules": rows,
         },
         sys.stdout,
         indent=1,
     )
+    print()
 
 
 if __name__ == "__main__":

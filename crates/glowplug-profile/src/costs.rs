@@ -1,7 +1,8 @@
 //! What follows from the self costs and the import graph: cumulative and exclusive costs, cycles.
 //!
-//! **Exclusive cost** of a module is what the program would save if nothing imported it: the self costs of everything that can then
-//! no longer be reached from the program. In the graph of all imports that is the module and what it dominates (T. Lengauer and
+//! **Exclusive cost** of a module is what the program would save if nothing imported it, nor, where it is a package, anything within
+//! it: the self costs of everything that can then no longer be reached from the program. Of a package it is found by a search, see
+//! [`removal`]. For the others, in the graph of all imports that is the module and what it dominates (T. Lengauer and
 //! R. E. Tarjan, "A fast algorithm for finding dominators in a flowgraph", 1979; here by the algorithm of Cooper, Harvey and
 //! Kennedy that petgraph has). An import of a module that is loaded already is an edge like any other, which is why it is not the
 //! cost that the first importer is charged.
@@ -10,13 +11,22 @@ use crate::model::{Cost, Edge, EdgeKind, Process, Saving};
 use petgraph::algo::{dominators, tarjan_scc};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
+use removal::Removal;
+
+pub mod removal;
 
 /// Fills in everything that follows from self costs, threads' costs outside of imports, and edges.
 pub fn derive(process: &mut Process) {
     threads(process);
     cumulative(process);
     cycles(process);
-    let savings = Dominators::of(process).savings(&process.modules);
+    let mut savings = Dominators::of(process).savings(&process.modules);
+    let removal = Removal::of(process);
+    for module in 1..savings.len() as u32 {
+        if removal.is_package(module) {
+            savings[module as usize] = removal::saving(process, &removal.lost(module));
+        }
+    }
     for (module, saving) in process.modules.iter_mut().zip(savings) {
         module.exclusive = saving;
     }
@@ -102,13 +112,8 @@ impl Dominators {
 
     /// What each module's absence would save.
     fn savings(&self, modules: &[crate::model::Module]) -> Vec<Saving> {
-        let mut savings: Vec<Saving> = modules
-            .iter()
-            .map(|module| {
-                let Cost { cpu_ns, wall_ns, rss_bytes, .. } = module.own;
-                Saving { cpu_ns, wall_ns, rss_bytes, modules: 1 }
-            })
-            .collect();
+        let mut savings: Vec<Saving> =
+            modules.iter().map(|module| Saving::from(module.own)).collect();
         for &index in self.order.iter().rev() {
             if let Some(parent) = self.parents[index as usize] {
                 let of_child = savings[index as usize];
@@ -168,6 +173,14 @@ fn order(parents: &[Option<u32>]) -> Vec<u32> {
         at += 1;
     }
     order
+}
+
+impl From<Cost> for Saving {
+    /// What one module saves by itself.
+    fn from(own: Cost) -> Saving {
+        let Cost { cpu_ns, wall_ns, rss_bytes, .. } = own;
+        Saving { cpu_ns, wall_ns, rss_bytes, modules: 1 }
+    }
 }
 
 impl std::ops::AddAssign for Saving {
@@ -231,13 +244,27 @@ mod tests {
         assert_eq!(exclusive(&mut process), [15, 2, 12, 8]);
     }
 
-    /// What cannot be reached without a module, by search: the definition.
+    #[test]
+    fn a_package_goes_with_what_is_within_it_however_that_is_imported() {
+        // 0 -> p, 0 -> p.a -> b; p.a needs p.
+        let mut process = process(4, &[(0, 1), (0, 2), (2, 1), (2, 3)]);
+        process.modules[1].name = "p".to_owned();
+        process.modules[2].name = "p.a".to_owned();
+        assert_eq!(exclusive(&mut process), [15, 2 + 4 + 8, 4 + 8, 8]);
+    }
+
+    /// What cannot be reached without a module and those within it, by search: the definition.
     fn by_definition(process: &Process, without: u32) -> u64 {
         let count = process.modules.len();
         let reach = |forbidden: Option<u32>, roots: &[u32]| {
+            let is_out = |node: u32| {
+                forbidden.is_some_and(|out| {
+                    let inside = format!("{}.", process.modules[out as usize].name);
+                    node == out || process.modules[node as usize].name.starts_with(&inside)
+                })
+            };
             let mut seen = vec![false; count];
-            let mut stack: Vec<u32> =
-                roots.iter().copied().filter(|&root| Some(root) != forbidden).collect();
+            let mut stack: Vec<u32> = roots.iter().copied().filter(|&root| !is_out(root)).collect();
             while let Some(node) = stack.pop() {
                 if std::mem::replace(&mut seen[node as usize], true) {
                     continue;
@@ -247,7 +274,7 @@ mod tests {
                     .iter()
                     .filter(|edge| edge.importer == node)
                     .map(|edge| edge.module);
-                stack.extend(next.filter(|&module| Some(module) != forbidden));
+                stack.extend(next.filter(|&module| !is_out(module)));
             }
             seen
         };
@@ -271,6 +298,9 @@ mod tests {
         #[test]
         fn exclusive_cost_is_what_becomes_unreachable(imports in proptest::collection::vec((0_u32..12, 1_u32..12), 0..40)) {
             let mut process = process(12, &imports);
+            for module in 7..10 {
+                process.modules[module].name = format!("m{}.m{module}", module % 3 + 1);
+            }
             let exclusive = exclusive(&mut process);
             for module in 1..12 {
                 prop_assert_eq!(exclusive[module as usize], by_definition(&process, module));

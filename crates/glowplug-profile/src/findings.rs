@@ -1,6 +1,7 @@
 //! What to do: changes to imports, with what each would save.
 
 use crate::costs::Dominators;
+use crate::costs::removal::{self, Removal};
 use crate::facts::{Facts, NameUse};
 use crate::figures;
 use crate::model::{
@@ -26,7 +27,7 @@ pub fn of(process: &Process, facts: &Facts) -> Vec<Finding> {
 
 /// Imports that could be changed. What is only loaded because of one that is listed is not listed by itself.
 fn imports(process: &Process, facts: &Facts, least: u64) -> Vec<Finding> {
-    let dominators = Dominators::of(process);
+    let graph = Graph { dominators: Dominators::of(process), removal: Removal::of(process) };
     let mut candidates: Vec<u32> = (1..process.modules.len() as u32)
         .filter(|&index| process.modules[index as usize].exclusive.cpu_ns >= least)
         .collect();
@@ -34,40 +35,56 @@ fn imports(process: &Process, facts: &Facts, least: u64) -> Vec<Finding> {
         .sort_by_key(|&index| std::cmp::Reverse(process.modules[index as usize].exclusive.cpu_ns));
     let mut findings: Vec<Finding> = Vec::new();
     for module in candidates {
-        let covered = findings.iter().any(|found| dominators.dominates(found.modules[0], module));
+        let covered = findings.iter().any(|found| found.modules.contains(&module));
         if !covered {
-            findings.extend(import(process, facts, &dominators, module, least));
+            findings.extend(import(process, facts, &graph, module, least));
         }
     }
     findings
 }
 
+/// What the import graph is asked by.
+struct Graph<'a> {
+    dominators: Dominators,
+    removal: Removal<'a>,
+}
+
 fn import(
     process: &Process,
     facts: &Facts,
-    dominators: &Dominators,
+    graph: &Graph,
     module: u32,
     least: u64,
 ) -> Option<Finding> {
     let into = process.edges.iter().filter(|edge| edge.module == module);
     // Imports from what only this module brings in would go with it.
     let edges: Vec<&Edge> =
-        into.filter(|edge| !dominators.dominates(module, edge.importer)).collect();
+        into.filter(|edge| !graph.dominators.dominates(module, edge.importer)).collect();
     if edges.is_empty() {
         return None;
     }
     if edges.iter().all(|edge| edge.kind == EdgeKind::Package) {
-        return split(process, dominators, module, &edges, least);
+        return split(process, &graph.dominators, module, &edges, least);
     }
-    let statements: Vec<&Edge> =
-        edges.iter().copied().filter(|edge| edge.kind != EdgeKind::Package).collect();
+    // To be without a package is to be without what is in it: imports of that count as well.
+    let within = graph.removal.within(module);
+    let lost = graph.removal.lost(module);
+    let statements: Vec<&Edge> = process
+        .edges
+        .iter()
+        .filter(|edge| edge.kind != EdgeKind::Package && within.contains(&edge.module))
+        .filter(|edge| !lost.contains(&edge.importer))
+        .collect();
+    if statements.is_empty() {
+        return None;
+    }
     let name = &process.modules[module as usize].name;
     let (kind, title, detail) = advice(process, facts, module, &statements)?;
     Some(Finding {
         kind,
         title: title.replace("{}", name),
         detail,
-        modules: dominators.dominated(module),
+        modules: lost,
         places: places(&statements),
         saving: process.modules[module as usize].exclusive,
     })
@@ -99,14 +116,15 @@ fn advice(
         return Some((FindingKind::AnnotationsOnly, "import {} for type checkers alone", detail));
     }
     if let ([edge], true) = (edges, all(|used| matches!(used, NameUse::Functions(1, _))))
-        && let Some(NameUse::Functions(_, function)) = of(edge) {
-            let detail = format!("only `{function}` uses it");
-            return Some((
-                FindingKind::ImportInFunction,
-                "import {} in the function that needs it",
-                detail,
-            ));
-        }
+        && let Some(NameUse::Functions(_, function)) = of(edge)
+    {
+        let detail = format!("only `{function}` uses it");
+        return Some((
+            FindingKind::ImportInFunction,
+            "import {} in the function that needs it",
+            detail,
+        ));
+    }
     if found.usage == Usage::Unused {
         let detail = "nothing of it was used in this run after its import".to_owned();
         return Some((FindingKind::MakeLazy, "make the import of {} lazy", detail));
@@ -134,7 +152,9 @@ fn split(
         .filter(|edge| !dominators.dominates(module, edge.importer))
         .map(|edge| process.modules[edge.importer as usize].own.cpu_ns)
         .sum();
-    let saving = package.exclusive;
+    // Its modules stay, so this is less than its exclusive cost.
+    let lost = dominators.dominated(module);
+    let saving = removal::saving(process, &lost);
     if saving.cpu_ns < least || saving.modules < 2 || wanted > saving.cpu_ns * 10 {
         return None;
     }
@@ -145,7 +165,7 @@ fn split(
             "only modules within it are imported, but its own body and {} run as well",
             figures::counted(u64::from(saving.modules) - 1, "module")
         ),
-        modules: dominators.dominated(module),
+        modules: lost,
         places: places(edges),
         saving,
     })

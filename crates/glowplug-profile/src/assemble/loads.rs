@@ -311,9 +311,10 @@ impl<'a> Replay<'a> {
 
     fn end_phase(&mut self, record: &Record) {
         if let Some(Open::Phase(open)) = self.open.last()
-            && *open == phase(record) {
-                self.open.pop();
-            }
+            && *open == phase(record)
+        {
+            self.open.pop();
+        }
     }
 
     /// A phase of which only the duration is known: its time has been charged, or will be, to the phase around it.
