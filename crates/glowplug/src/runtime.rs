@@ -3,9 +3,6 @@
 use crate::settings::Environment;
 use std::path::{Path, PathBuf};
 
-/// CPython minors that an extension is built for.
-pub const MINORS: std::ops::RangeInclusive<u8> = 10..=13;
-
 /// The folder of the parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runtime {

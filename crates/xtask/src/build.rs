@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use glowplug_pythons::Minor;
 use lexopt::prelude::*;
 
 use crate::{
     cargo::{Artifact, Profile},
-    elf,
-    python::Minor,
+    elf, python,
     seed::seed,
     workspace,
 };
@@ -38,14 +38,14 @@ pub fn task(mut args: lexopt::Parser) -> Result<()> {
     while let Some(argument) = args.next()? {
         match argument {
             Long("dev") => build.profile = Profile::Dev,
-            Long("python") => build.minors.push(args.value()?.parse()?),
+            Long("python") => build.minors.push(python::named(&args.value()?.string()?)?),
             Long("out") => build.out = std::path::absolute(PathBuf::from(args.value()?))?,
             Long("locked") => build.locked = true,
             other => return Err(other.unexpected().into()),
         }
     }
     if build.minors.is_empty() {
-        build.minors.extend(Minor::ALL);
+        build.minors.extend(Minor::all());
     }
     build.run()
 }
@@ -69,6 +69,7 @@ impl Build {
             package: "glowplug",
             kind: &["--bin", "glowplug"],
             file: "glowplug",
+            features: &[],
             rustc: &["-Ctarget-feature=+crt-static", "-Crelocation-model=static"],
             profile: self.profile,
         };
@@ -83,6 +84,7 @@ impl Build {
             package: "glowplug-thaw",
             kind: &["--bin", "glowplug-thaw"],
             file: "glowplug-thaw",
+            features: &[],
             rustc: &[],
             profile: Profile::Release,
         };
@@ -97,6 +99,7 @@ impl Build {
             package: "glowplug-recorder",
             kind: &["--lib"],
             file: "libglowplug_recorder.so",
+            features: &[],
             rustc: &[],
             profile: Profile::Release,
         };
@@ -122,11 +125,12 @@ impl Build {
         let first = extension_target(self.minors[0]);
         seed(&first.join(self.profile.folder()), &target_dir.join(self.profile.folder()))
             .with_context(|| format!("cannot prepare {}", target_dir.display()))?;
-        let config = minor.write_config(&target_dir)?;
+        let config = python::write_config(minor, &target_dir)?;
         let artifact = Artifact {
             package: "glowplug-python",
             kind: &["--lib"],
             file: "libglowplug_python.so",
+            features: python::features(minor),
             rustc: &[],
             profile: self.profile,
         };
