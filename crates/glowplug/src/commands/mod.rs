@@ -31,7 +31,7 @@ enum Command {
     /// Start a program from an image file
     Thaw(Thaw),
     /// Show what a program's start-up costs, and what dropping each import would save
-    Profile(profile::Profile),
+    Profile(Box<profile::Profile>),
     /// List, explain, check and remove images
     Images(images::Images),
 }

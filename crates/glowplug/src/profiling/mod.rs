@@ -103,7 +103,7 @@ pub fn profile(
         progress(number);
         if plan.cold {
             files = cold::files_to_drop(
-                &raws.last().map_or(&[][..], |raw: &Raw| &raw.processes),
+                raws.last().map_or(&[][..], |raw: &Raw| &raw.processes),
                 plan,
                 files,
             );

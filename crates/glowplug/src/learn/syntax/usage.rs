@@ -148,10 +148,10 @@ impl<'a> Visitor<'a> for Names<'a> {
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {
-        if let Expr::Name(name) = expression {
-            if name.ctx == ExprContext::Load {
-                self.note(name.id.as_str());
-            }
+        if let Expr::Name(name) = expression
+            && name.ctx == ExprContext::Load
+        {
+            self.note(name.id.as_str());
         }
         visitor::walk_expr(self, expression);
     }
