@@ -112,6 +112,7 @@ impl Build {
             package: "glowplug-collector",
             kind: &["--lib"],
             file: "libglowplug_collector.so",
+            features: &[],
             rustc: &[],
             profile: Profile::Release,
         };
