@@ -73,9 +73,8 @@ fn method(api: &Api, module: &Owned, class: &CStr, name: &CStr, step: &'static S
     let Some(original) = class.attribute(name) else { return };
     step.stands_for(original);
     // SAFETY: as in `function`; the class is a type.
-    if let Some(made) =
-        Owned::take(unsafe { (api.PyDescr_NewMethod)(class.get(), &raw const step.definition) })
-    {
+    let made = unsafe { (api.PyDescr_NewMethod)(class.get(), &raw const step.definition) };
+    if let Some(made) = Owned::take(made) {
         set(api, class.get(), name, &made);
     }
 }
@@ -163,8 +162,8 @@ fn note_prices() {
     let now = || clock(libc::CLOCK_THREAD_CPUTIME_ID);
     let moments = [
         now(),
-        repeat(TIMES, || clocks(), now),
-        repeat(TIMES, || snapshot(), now),
+        repeat(TIMES, clocks, now),
+        repeat(TIMES, snapshot, now),
         repeat(COUNTS, || allocated(std::hint::black_box(0)), now),
     ];
     counters::add(|counters| counters.allocations -= COUNTS);

@@ -54,10 +54,10 @@ pub fn of_frame(globals: Ref) -> Site {
             let file = code.as_ref().and_then(|code| {
                 Owned::take((api.PyObject_GetAttr)(code.get(), names::FILENAME.get()))
             });
-            if let (Some(code), Some(file)) = (code, file) {
-                if !is_importlib(file.get()) {
-                    return site(&this, &code, &file, globals);
-                }
+            if let (Some(code), Some(file)) = (code, file)
+                && !is_importlib(file.get())
+            {
+                return site(&this, &code, &file, globals);
             }
             frame = Owned::take((api.PyFrame_GetBack)(this.get()));
         }

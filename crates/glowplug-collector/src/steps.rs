@@ -117,10 +117,10 @@ unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
         positional(arguments, 4),
     );
     let from = if from == none() { ptr::null_mut() } else { from };
-    // SAFETY: level is an int where it is given; anything else is an error, which is cleared for the original to raise it.
     let level = if level.is_null() {
         0
     } else {
+        // SAFETY: level is an int where it is given; anything else is an error, which is cleared for the original to raise it.
         unsafe {
             let level = (api().PyLong_AsLong)(level);
             if level == -1 {
