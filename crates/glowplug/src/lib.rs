@@ -15,6 +15,7 @@ pub mod launch;
 pub mod learn;
 pub mod meta;
 pub mod privilege;
+pub mod profiling;
 pub mod runtime;
 pub mod script;
 pub mod secrets;

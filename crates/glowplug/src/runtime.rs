@@ -35,6 +35,11 @@ impl Runtime {
         self.folder.join("recorder.so")
     }
 
+    /// The library that is preloaded into a profiled Python.
+    pub fn collector(&self) -> PathBuf {
+        self.folder.join("collector.so")
+    }
+
     /// The extension for CPython 3.`minor`.
     pub fn extension(&self, minor: u8) -> PathBuf {
         self.folder.join(format!("python-3.{minor}.so"))

@@ -56,6 +56,7 @@ impl Build {
         self.binary(&self.out.join("bin/glowplug"))?;
         self.restorer(&runtime.join("glowplug-thaw"))?;
         self.recorder(&runtime.join("recorder.so"))?;
+        self.collector(&runtime.join("collector.so"))?;
         for minor in &self.minors {
             self.extension(*minor, &runtime.join(format!("python-{minor}.so")))?;
         }
@@ -98,6 +99,19 @@ impl Build {
             package: "glowplug-recorder",
             kind: &["--lib"],
             file: "libglowplug_recorder.so",
+            features: &[],
+            rustc: &[],
+            profile: Profile::Release,
+        };
+        install(&artifact.build(&workspace::target_dir(), self.locked, &[])?, to)
+    }
+
+    /// Optimised in every build: what it costs is part of what it measures. One serves all minors.
+    fn collector(&self, to: &Path) -> Result<()> {
+        let artifact = Artifact {
+            package: "glowplug-collector",
+            kind: &["--lib"],
+            file: "libglowplug_collector.so",
             features: &[],
             rustc: &[],
             profile: Profile::Release,
