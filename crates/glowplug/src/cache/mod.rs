@@ -1,11 +1,13 @@
 //! The cache: a private folder of images and of what else need not be found out twice.
 
+mod history;
 mod image;
 mod lock;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use history::History;
 pub use image::{OpenImage, Unusable};
 pub use lock::Lock;
 pub use store::{Entry, NewImage, Pruned, StoreError};
@@ -246,7 +248,12 @@ impl CacheError {
 }
 
 fn image_name(key: &Digest, values: &Digest) -> String {
-    format!("{IMAGES}/{key}-{values}.image")
+    format!("{IMAGES}/{}.image", image_stem(key, values))
+}
+
+/// What the names of an image and of its history begin with.
+fn image_stem(key: &Digest, values: &Digest) -> String {
+    format!("{key}-{values}")
 }
 
 /// Whether a file is regular, the user's own, closed to others, and has no second name.

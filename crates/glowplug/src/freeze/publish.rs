@@ -24,7 +24,19 @@ pub enum PublishError {
     Write(#[from] io::Error),
 }
 
-/// Freezes into the cache. A refusal is kept as well, so that it is not tried again until its inputs change.
+/// Where in the cache an image is to be kept.
+#[derive(Debug)]
+pub struct Place<'c> {
+    /// The cache.
+    pub cache: &'c Cache,
+    /// How much its images may take altogether.
+    pub limit: ByteSize,
+    /// Whether it takes the place of an image that may still be used.
+    pub renewal: bool,
+}
+
+/// Freezes into the cache. A refusal is kept as well, so that it is not tried again until its inputs change; but not in
+/// place of an image whose inputs are unchanged: what hinders its renewal is of the moment.
 ///
 /// # Errors
 /// Also for a refusal, after it was kept.
@@ -32,11 +44,11 @@ pub fn into_cache(
     recipe: &Recipe,
     runtime: &Runtime,
     environment: &Environment,
-    cache: &Cache,
-    limit: ByteSize,
+    place: &Place<'_>,
 ) -> Result<(), PublishError> {
+    let Place { cache, limit, renewal } = *place;
     let frozen = match freeze(recipe, runtime, environment) {
-        Err(FreezeError::Refused(refusal)) => {
+        Err(FreezeError::Refused(refusal)) if !renewal => {
             let image = cache.begin(refusal.length(recipe), limit)?;
             refusal.write(recipe, &file_of(&image)?)?;
             let names: Vec<&[u8]> = refusal.names.names().collect();

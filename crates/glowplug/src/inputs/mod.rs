@@ -16,7 +16,7 @@ mod stamp;
 mod tables;
 
 pub use build::{build, build_refusal};
-pub use check::check;
+pub use check::{check, programs};
 pub use observe::{Observed, Op, Record, Seen};
 pub use tables::{Note, Tables};
 
