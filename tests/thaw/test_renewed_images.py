@@ -1,5 +1,5 @@
-"""Images are made anew from time to time, so that what cannot be drawn at each thaw does not stay the
-same for ever. Nothing waits for a day here: limits are settings.
+"""Images are made anew from time to time, so that what cannot be drawn at each thaw does not stay
+the same for ever. Nothing waits for a day here: limits are settings.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from harness.running import Conditions
 
 SCRIPT = "import json\nimport email.message\nprint(json.dumps(['it', 'runs']))\n"
 
-# What is drawn when an image is made: where a library lies, the seed of hashes, and what glibc keeps
-# at fs:0x28 and fs:0x30.
+# What is drawn when an image is made: where a library lies, the seed of hashes, and the stack canary
+# and the pointer guard, which glibc keeps at fs:0x28 and fs:0x30.
 KEPT = """\
 import ctypes
 import json
@@ -253,7 +253,7 @@ def test_refusal_does_not_replace_an_image(starter, built):
 
 @pytest.mark.parametrize("kind", ["script", "module", "code"])
 def test_renewed_image_holds_the_same_modules(starter, built, kind):
-    """What was learned from the recorded start is not known to the renewal; it goes by the image."""
+    """There is no recorded start to learn from; the renewal goes by the image."""
     project = starter.folder / "project"
     source = (
         "try:\n    import no_such_module\nexcept ImportError:\n    import json\n"

@@ -58,7 +58,7 @@ pub fn consider(start: &Start<'_>, freezable: &Freezable, image: &OpenImage, arg
     }
     let limits = start.settings.renewal;
     let per_count = thaws_per_count(limits.thaws);
-    let counts = draw().is_some_and(|number| number % per_count == 0);
+    let counts = is_counted(per_count);
     let now = SystemTime::now();
     let old = is_old(limits.age, image.head().created_ns, now);
     if !counts && !old {
@@ -72,6 +72,11 @@ pub fn consider(start: &Start<'_>, freezable: &Freezable, image: &OpenImage, arg
     if wanted && (old || worn) && !is_too_early(limits, history.last_trial(), now) {
         let _ = renew(start, freezable, image, &cache, &values, arguments);
     }
+}
+
+/// Whether this thaw is the one in `per_count` that counts for all of them.
+pub fn is_counted(per_count: u64) -> bool {
+    draw().is_some_and(|number| number.is_multiple_of(per_count))
 }
 
 /// A random number.

@@ -2,7 +2,7 @@
 
 use super::history;
 use super::lock::Lock;
-use super::{Cache, IMAGES, OpenImage, Unusable, image_name};
+use super::{Cache, FOLDERS, IMAGES, OpenImage, UNFINISHED, Unusable, image_name};
 use crate::key::{BUILD, Digest};
 use crate::settings::ByteSize;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
@@ -13,8 +13,6 @@ use std::{fs, io};
 
 /// Held while images are added or removed, so that two freezers do not both take the last free room.
 const STORE_LOCK: &str = "store.lock";
-/// What the names of unfinished images begin with.
-const UNFINISHED: &str = ".new-";
 
 /// Why an image was not added.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +177,7 @@ impl Cache {
         }
         self.remove_companions()?;
         self.remove_free_locks()?;
+        self.remove_unfinished()?;
         Ok(pruned)
     }
 
@@ -248,6 +247,20 @@ impl Cache {
             let stem = name.strip_suffix(".selector").or_else(|| history::stem_of(name));
             stem.is_some_and(|stem| !used(stem))
         })
+    }
+
+    /// Removes what killed processes left of small files.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for folder in FOLDERS.map(|folder| self.path().join(folder)).iter().filter(|f| f.is_dir()) {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+                    // Taking a lock and dropping it removes its file.
+                    drop(Lock::take(&entry.path()));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn remove_free_locks(&self) -> io::Result<()> {

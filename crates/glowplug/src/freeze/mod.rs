@@ -7,6 +7,7 @@
 //! regions    which memory goes into the image
 //! write      the image file
 //! rehearse   thaws it once, and learns which pages a start touches
+//! unfinished a file that has no name until it is whole
 //! detached   the freezer that runs behind a recorded start
 //! ```
 
@@ -19,6 +20,7 @@ mod regions;
 mod rehearse;
 mod report;
 mod subject;
+mod unfinished;
 mod variables;
 mod vdso;
 mod write;

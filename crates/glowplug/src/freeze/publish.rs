@@ -1,5 +1,6 @@
 //! Brings a new image, or a refusal, into the cache or into a file.
 
+use super::unfinished::Unfinished;
 use super::{FreezeError, Frozen, Recipe, freeze};
 use crate::cache::{Cache, StoreError};
 use crate::key;
@@ -81,13 +82,9 @@ pub fn into_file(
 ) -> Result<(), PublishError> {
     let frozen = freeze(recipe, runtime, environment)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let temporary = tempfile::Builder::new()
-        .prefix(".glowplug-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    fill(&frozen, recipe, runtime, environment, temporary.as_file())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let unfinished = Unfinished::begin(folder.unwrap_or(Path::new(".")))?;
+    fill(&frozen, recipe, runtime, environment, unfinished.file())?;
+    Ok(unfinished.finish(path)?)
 }
 
 /// Writes the image, thaws it once, and writes it again with what that taught.

@@ -1,0 +1,51 @@
+"""What must hold after any fault, whatever it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import processes
+from .starting import Starter
+
+# What a killed process may leave, as nobody is there to remove it; the next freezer does.
+_UNFINISHED = ".new-"
+
+
+def require_recovery(starter: Starter, script: Path, result: bytes) -> None:
+    """No process is left, nothing half-written is taken for an image, the program runs, the start
+    after the next is thawed, and then no temporary file is left either.
+    """
+    starter.wait_until_idle()
+    require_whole_images(starter)
+    for _ in range(2):
+        outcome = starter.start(script)
+        assert (outcome.status, outcome.stdout, outcome.stderr) == (0, result, b""), outcome
+        starter.wait_until_idle()
+    way, outcome = starter.explained(script)
+    assert way.startswith("thawed") and outcome.stdout == result, (way, outcome)
+    require_whole_images(starter)
+    require_no_remains(starter)
+
+
+def require_whole_images(starter: Starter) -> None:
+    """What has the name of an image is one."""
+    if starter.images():
+        verified = starter.execute("images", "verify")
+        assert verified.status == 0, verified
+
+
+def require_no_remains(starter: Starter) -> None:
+    """No temporary file in the cache or in the folder for such files, no lock, no process."""
+    left = [path for path in starter.cache.rglob("*") if path.name.startswith(_UNFINISHED)]
+    left += starter.cache.rglob("*.lock")
+    left += temporary_folder(starter).iterdir()
+    assert not left, f"left behind: {left}"
+    strays = processes.bearing(starter.mark)
+    assert not strays, f"processes left behind:\n{processes.describe(strays)}"
+
+
+def temporary_folder(starter: Starter) -> Path:
+    """What is `TMPDIR` to processes that are to leave nothing there."""
+    folder = starter.folder / "tmp"
+    folder.mkdir(exist_ok=True)
+    return folder
