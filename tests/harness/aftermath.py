@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 from . import processes
@@ -35,13 +36,24 @@ def require_whole_images(starter: Starter) -> None:
 
 
 def require_no_remains(starter: Starter) -> None:
-    """No temporary file in the cache or in the folder for such files, no lock, no process."""
+    """No temporary file in the cache or in the folder for such files, no lock that is held, no
+    process. A lock's empty file may be left by who was killed; whoever wants it next takes it.
+    """
     left = [path for path in starter.cache.rglob("*") if path.name.startswith(_UNFINISHED)]
-    left += starter.cache.rglob("*.lock")
+    left += (path for path in starter.cache.rglob("*.lock") if _is_held(path))
     left += temporary_folder(starter).iterdir()
     assert not left, f"left behind: {left}"
     strays = processes.bearing(starter.mark)
     assert not strays, f"processes left behind:\n{processes.describe(strays)}"
+
+
+def _is_held(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def temporary_folder(starter: Starter) -> Path:

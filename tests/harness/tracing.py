@@ -235,6 +235,7 @@ def run(
     except BaseException:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
         raise
     return Outcome(stdout, stderr, process.returncode)
 
@@ -253,7 +254,9 @@ def _follow(
     program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
     pending, failing = 0, None
     while True:
-        _ptrace(_SYSCALL, pid, 0, pending)
+        # Where it was killed, there is only its status to be had.
+        with suppress(ProcessLookupError):
+            _ptrace(_SYSCALL, pid, 0, pending)
         _, status = os.waitpid(pid, 0)
         if not os.WIFSTOPPED(status):
             return os.waitstatus_to_exitcode(status)
