@@ -29,10 +29,12 @@ def require_recovery(starter: Starter, script: Path, result: bytes) -> None:
 
 
 def require_whole_images(starter: Starter) -> None:
-    """What has the name of an image is one."""
+    """What has the name of an image is one, if only for inputs that have changed meanwhile."""
     if starter.images():
         verified = starter.execute("images", "verify")
-        assert verified.status == 0, verified
+        verdicts = [line.partition(": ")[2] for line in verified.text().splitlines()]
+        wrong = [v for v in verdicts if v != "sound" and not v.startswith("inputs changed")]
+        assert verdicts and not wrong, verified
 
 
 def require_no_remains(starter: Starter) -> None:

@@ -42,6 +42,18 @@ def program_lock(*names: str) -> Match:
     )
 
 
+def after(first: Match, then: Match) -> Match:
+    """Matches `then` behind a call that matches `first`."""
+    seen: list[Call] = []
+
+    def match(call: Call) -> bool:
+        if first(call):
+            seen.append(call)
+        return bool(seen) and seen[-1].index <= call.index and then(call)
+
+    return match
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of a freeze: the system call that begins it, and the error that it may end with."""
@@ -75,7 +87,10 @@ FREEZE = {
     "its head is written": Stage(calls("pwrite64", path="images/.new-", offset=0), "EIO"),
     "it is rehearsed": Stage(calls(*FORKS), "EAGAIN", skip=2),
     "the rehearsal is watched": Stage(calls("openat", ends="/pagemap"), "EACCES", skip=10),
-    "it is written again": Stage(
+    "its contents are written again": Stage(
+        calls("ftruncate", path="images/.new-"), "ENOSPC", skip=4
+    ),
+    "its head is written again": Stage(
         calls("pwrite64", path="images/.new-", offset=0), "ENOSPC", skip=1
     ),
     "it is brought to the disk": Stage(calls("fsync", path="images/.new-"), "EIO"),
@@ -139,15 +154,25 @@ def test_freezer_that_meets_an_error(starter, script, stage):
     aftermath.require_recovery(starter, script, RESULT)
 
 
-def kill_children(pid: int) -> None:
-    """Kills what a process has started, and waits for its end."""
-    children = [
-        int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ]
-    assert children
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-        processes.wait_for_end([child])
+def kill_descendants(pid: int) -> None:
+    """Kills what a process has started, and waits for its end. What has been killed may stay as a
+    zombie, which the process that is looked at has to reap.
+    """
+    found = descendants(pid)
+    assert found
+    for descendant in found:
+        os.kill(descendant, signal.SIGKILL)
+        processes.wait_for_end([descendant])
+
+
+def descendants(pid: int) -> list[int]:
+    """The youngest first."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    children = [int(child) for child in text.split()]
+    return [found for child in children for found in (*descendants(child), child)]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +183,7 @@ def kill_children(pid: int) -> None:
         "its memory is surveyed",
         "its contents are written",
         "the rehearsal is watched",
+        "its contents are written again",
     ],
 )
 def test_interpreter_that_is_killed(starter, script, stage):
@@ -165,7 +191,9 @@ def test_interpreter_that_is_killed(starter, script, stage):
     half a process.
     """
     which = FREEZE[stage]
-    outcome = freeze(starter, script, Fault(which.match, meanwhile=kill_children, skip=which.skip))
+    outcome = freeze(
+        starter, script, Fault(which.match, meanwhile=kill_descendants, skip=which.skip)
+    )
     assert outcome.status == 121 and outcome.errors().startswith("error: "), outcome
     assert starter.images() == []
     starter.wait_until_idle()
@@ -178,6 +206,23 @@ REMOVALS = {
     "emptied": lambda cache: [shutil.rmtree(entry) for entry in cache.iterdir()],
     "replaced": lambda cache: (cache.rename(cache.with_name("old")), cache.mkdir(mode=0o700)),
 }
+
+
+@pytest.mark.parametrize("page", [2, 20])
+def test_interpreter_that_is_killed_while_it_is_copied(starter, script, page):
+    """What cannot be read any more must not become zeros in an image that is published."""
+    rehearsed = calls("fdatasync", path="images/.new-")
+    fault = Fault(
+        after(rehearsed, calls("pwrite64", path="images/.new-")),
+        meanwhile=kill_descendants,
+        skip=page,
+    )
+    outcome = freeze(starter, script, fault)
+    assert outcome.status == 121 and outcome.errors().startswith("error: "), outcome
+    assert starter.images() == []
+    starter.wait_until_idle()
+    aftermath.require_no_remains(starter)
+    aftermath.require_recovery(starter, script, RESULT)
 
 
 @pytest.mark.parametrize("removal", REMOVALS)
