@@ -5,6 +5,7 @@
 
 mod directories;
 mod environment;
+mod identity;
 mod libraries;
 mod links;
 mod names;
