@@ -19,8 +19,8 @@ from harness.running import Conditions
 
 SCRIPT = "import json\nimport email.message\nprint(json.dumps(['it', 'runs']))\n"
 
-# What is drawn when an image is made: where a library lies, the seed of hashes, and the canary of the
-# stack and the pointer guard, which glibc keeps at fs:0x28 and fs:0x30.
+# What is drawn when an image is made: where a library lies, the seed of hashes, and the canary of
+# the stack and the pointer guard, which glibc keeps at fs:0x28 and fs:0x30.
 KEPT = """\
 import ctypes
 import json
