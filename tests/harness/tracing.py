@@ -142,6 +142,7 @@ class Call:
     arguments: tuple[int, ...]
     program: str
     """Name of the program that makes it: it changes with `execve`."""
+    pid: int
 
 
 @dataclass
@@ -194,7 +195,7 @@ def _call(pid: int, index: int, program: str) -> Call | None:
         with suppress(OSError):
             number = ctypes.c_int(arguments[_DESCRIPTORS[name]]).value
             path = os.readlink(f"/proc/{pid}/fd/{number}")
-    return Call(index, name, path, arguments, program)
+    return Call(index, name, path, arguments, program, pid)
 
 
 def _string(pid: int, address: int) -> str:
@@ -205,6 +206,13 @@ def _string(pid: int, address: int) -> str:
             data += memory.read(4096)
         return os.fsdecode(data.split(b"\0")[0])
     return ""
+
+
+def written(call: Call) -> bytes:
+    """What a `write` or `pwrite64` that stands before being made is to write."""
+    with Path(f"/proc/{call.pid}/mem").open("rb", buffering=0) as memory:
+        memory.seek(call.arguments[1])
+        return memory.read(call.arguments[2])
 
 
 def run(

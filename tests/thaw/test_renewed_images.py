@@ -59,12 +59,10 @@ def script(starter, built):
     return path
 
 
-@pytest.mark.core
-def test_what_stays_in_an_image_changes_with_it(each_starter, built):
+def test_what_stays_in_an_image_changes_with_it(starter, built):
     """Hash seed, stack canary, pointer guard and layout are those of the image; its renewal draws
     them anew.
     """
-    starter = each_starter
     path = write(starter.folder / "project" / "main.py", KEPT)
     starter.ensure_frozen(path)
     never = limits()

@@ -85,19 +85,18 @@ os.wait()
 """
 
 
-@pytest.mark.core
-def test_wiped_and_droppable_memory(each_starter, built):
+def test_wiped_and_droppable_memory(starter, built):
     """What an import wrote there is neither in the image nor in the thawed process, which finds
     zeros, and so does its child, where the kernel wipes it again.
     """
-    project = each_starter.folder / "project"
+    project = starter.folder / "project"
     write(project / "state.py", MODULE.replace("BACKWARDS", SECRET[::-1]))
     script = write(project / "main.py", PROGRAM)
-    each_starter.ensure_frozen(script)
-    (path,) = each_starter.images()
+    starter.ensure_frozen(script)
+    (path,) = starter.images()
     data = path.read_bytes()
     assert SECRET.encode() not in data and b"kept-" * 100 in data
-    outcome = each_starter.start(script, via="thaw")
+    outcome = starter.start(script, via="thaw")
     assert outcome.status == 0, outcome
     for line in outcome.text().splitlines():
         who, seen, kept = json.loads(line)
