@@ -51,6 +51,13 @@ def environment(interpreter: Interpreter, requirements: str) -> Interpreter:
     return Interpreter(made / "bin" / "python3", interpreter.version)
 
 
+def pinned(requirements: str, package: str) -> str:
+    """The line of `requirements/<requirements>.txt` for `package`: its name and exact version."""
+    lines = (REQUIREMENTS / f"{requirements}.txt").read_text().splitlines()
+    (found,) = (line for line in lines if line.lower().startswith(f"{package}=="))
+    return found
+
+
 def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:
     env = clean_environment()
     commands = [

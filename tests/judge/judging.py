@@ -29,18 +29,30 @@ class Judge:
     outcomes: Path
     read: Callable[[Path], Results]
     cwd: Path | None = None
-    """A folder that the tests leave as it is; otherwise each run has an empty one."""
+    """The folder to run in; otherwise each run has an empty one."""
+    by_first_start: bool = False
+    """Whether a first start by `glowplug run` makes the image, as it does for users: it is compared
+    as well. Otherwise `glowplug freeze` makes it, which takes no run of the tests.
+    """
     thawed_starts: int = field(default=0, init=False)
 
     def verdict(self) -> tuple[Run, list[Difference]]:
-        """Freezes; then a plain run, and where thawed ones differ from it."""
-        self._freeze()
-        return settled(self.plain, self.thawed)
+        """Makes the image; then a plain run, and where thawed ones differ from it."""
+        first = self.recorded() if self.by_first_start else self._freeze()
+        missing = {*self.preload}.difference(self.modules())
+        assert not missing, f"not in the image: {missing}"
+        plain, differences = settled(self.plain, self.thawed)
+        if first is not None:
+            others = settled(lambda: plain, lambda: first)[1]
+            assert not others, f"the first start differs: {others}"
+        return plain, differences
 
     def modules(self) -> list[str]:
         """What the image has preloaded."""
         (path,) = self.starter.images()
-        return images.read(path).meta["modules"]
+        image = images.read(path)
+        assert not image.is_refusal, image.meta
+        return image.meta["modules"]
 
     def plain(self) -> Run:
         """A run by plain Python."""
@@ -70,8 +82,6 @@ class Judge:
         command = self._glowplug("freeze", before=["--"])
         outcome = run(command, self.starter.env, folder, conditions)
         assert outcome.status == 0, f"freezing failed with {outcome.status}:\n{outcome.errors()}"
-        missing = {*self.preload}.difference(self.modules())
-        assert not missing, f"not in the image: {missing}"
 
     def _folder(self) -> Path:
         """Where the command runs. Tests leave things in the home folder as well."""

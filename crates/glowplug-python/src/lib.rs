@@ -15,6 +15,7 @@
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
+//! | `frozen_objects.rs` | shows frozen objects to programs that ask the collector |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -24,6 +25,8 @@ mod descriptor;
 mod environment;
 #[cfg(feature = "freeze")]
 mod finish;
+#[cfg(feature = "freeze")]
+mod frozen_objects;
 #[cfg(feature = "freeze")]
 mod hooks;
 #[cfg(feature = "freeze")]
