@@ -78,7 +78,7 @@ def test_judge_sees_a_difference(starter, built):
     words = [str(DRIVER), str(outcomes), "tells_thawed"]
     plain, differences = Judge(inside, words, ["tells_thawed"], outcomes, read).verdict()
     assert set(plain.results.values()) == {("ok",)} and len(plain.results) == 2
-    told = "tells_thawed.Tells.test_nothing_is_frozen"
+    told = "tells_thawed.Tells.test_executable"
     assert [difference.test for difference in differences] == ["exit status", told]
     assert len(verdict("none", (3, 11), differences)) == 2
 

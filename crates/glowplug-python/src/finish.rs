@@ -7,7 +7,6 @@
 mod finalizers;
 mod modules;
 
-use crate::frozen_objects;
 use crate::object::{self, Object};
 use crate::program::Outcome;
 use pyo3_ffi as ffi;
@@ -81,7 +80,6 @@ unsafe fn end_modules(baseline: &Baseline) {
     unsafe {
         let originals = [c"__stdout__", c"__stderr__"]
             .map(|name| Object::borrowed(ffi::PySys_GetObject(name.as_ptr())));
-        frozen_objects::keep();
         let tools = finalizers::Tools::new();
         let alone = !other_threads();
         let order = finalizers::Order::take(&tools);

@@ -2,7 +2,7 @@
 
 use crate::job::{Freezer, Job, Note};
 use crate::object::{self, Object};
-use crate::{EXIT_NOT_PREPARED, descriptor, environment, finish, frozen_objects, native, thawed};
+use crate::{EXIT_NOT_PREPARED, descriptor, environment, finish, native, thawed};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -22,11 +22,6 @@ pub struct Shared<T>(UnsafeCell<T>);
 unsafe impl<T> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    /// A cell that holds `value`.
-    pub const fn new(value: T) -> Shared<T> {
-        Shared(UnsafeCell::new(value))
-    }
-
     /// The cell's address.
     pub fn get(&self) -> *mut T {
         self.0.get()
@@ -194,7 +189,7 @@ unsafe fn settle() -> finish::Baseline {
         // gc is built in, so importing it only adds its name to sys.modules; take it out again if it was not there.
         let present = object::loaded_module(c"gc").is_some();
         if let Some(gc) = object::import(c"gc") {
-            frozen_objects::freeze(&gc);
+            drop(gc.attribute(c"freeze").and_then(|freeze| freeze.call()));
         }
         if !present {
             ffi::PyDict_DelItemString(ffi::PyImport_GetModuleDict(), c"gc".as_ptr());
