@@ -62,6 +62,13 @@ def in_environment(
     return starter.with_interpreter(environment(found[0], requirements))
 
 
+def pinned(requirements: str, package: str) -> str:
+    """The line of `requirements/<requirements>.txt` for `package`: its name and exact version."""
+    lines = (REQUIREMENTS / f"{requirements}.txt").read_text().splitlines()
+    (found,) = (line for line in lines if line.lower().startswith(f"{package}=="))
+    return found
+
+
 def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:
     env = clean_environment()
     commands = [
