@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from .interpreters import Interpreter, clean_environment
+from .interpreters import Interpreter, by_minor, clean_environment
+from .starting import Starter
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "packages" / "requirements"
 
@@ -56,6 +57,16 @@ def pinned(requirements: str, package: str) -> str:
     lines = (REQUIREMENTS / f"{requirements}.txt").read_text().splitlines()
     (found,) = (line for line in lines if line.lower().startswith(f"{package}=="))
     return found
+
+
+def in_environment(
+    starter: Starter, requirements: str, minor: tuple[int, int] = (3, 11)
+) -> Starter:
+    """The starter with the interpreter of an environment."""
+    found = by_minor(minor)
+    if not found:
+        pytest.skip(f"no CPython {minor[0]}.{minor[1]} on this machine")
+    return starter.with_interpreter(environment(found[0], requirements))
 
 
 def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:

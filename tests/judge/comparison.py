@@ -48,9 +48,7 @@ def compare(plain: Run, thawed: Run) -> dict[str, Difference]:
     names = {*plain.results, *thawed.results}
     ends = {name: (plain.results.get(name, ()), thawed.results.get(name, ())) for name in names}
     ends["exit status"] = ((str(plain.status),), (str(thawed.status),))
-    return {
-        name: Difference(name, *sides) for name, sides in ends.items() if sides[0] != sides[1]
-    }
+    return {name: Difference(name, *sides) for name, sides in ends.items() if sides[0] != sides[1]}
 
 
 def settled(plain: Callable[[], Run], thawed: Callable[[], Run]) -> tuple[Run, list[Difference]]:

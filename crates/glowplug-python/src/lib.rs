@@ -13,11 +13,13 @@
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
+//! | `collector.rs` | what `gc` tells of preloaded objects |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
 #![cfg(all(target_os = "linux", target_arch = "x86_64", feature = "freeze"))]
 
+mod collector;
 mod descriptor;
 mod environment;
 mod finish;
