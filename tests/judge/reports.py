@@ -1,5 +1,5 @@
-"""Keeps what the judge found, for docs/judge.md: a line of JSON for each suite, appended to the file
-that $GLOWPLUG_TEST_REPORT names.
+"""Keeps what the judge found, for docs/judge.md: a line of JSON for each suite, appended to the
+file that $GLOWPLUG_TEST_REPORT names.
 
     reports.py FILE...      prints the lines of such files as a table
 """
