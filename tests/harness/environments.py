@@ -52,6 +52,13 @@ def environment(interpreter: Interpreter, requirements: str) -> Interpreter:
     return Interpreter(made / "bin" / "python3", interpreter.version)
 
 
+def pinned(requirements: str, package: str) -> str:
+    """The line of `requirements/<requirements>.txt` for `package`: its name and exact version."""
+    lines = (REQUIREMENTS / f"{requirements}.txt").read_text().splitlines()
+    (found,) = (line for line in lines if line.lower().startswith(f"{package}=="))
+    return found
+
+
 def in_environment(
     starter: Starter, requirements: str, minor: tuple[int, int] = (3, 11)
 ) -> Starter:
@@ -60,13 +67,6 @@ def in_environment(
     if not found:
         pytest.skip(f"no CPython {minor[0]}.{minor[1]} on this machine")
     return starter.with_interpreter(environment(found[0], requirements))
-
-
-def pinned(requirements: str, package: str) -> str:
-    """The line of `requirements/<requirements>.txt` for `package`: its name and exact version."""
-    lines = (REQUIREMENTS / f"{requirements}.txt").read_text().splitlines()
-    (found,) = (line for line in lines if line.lower().startswith(f"{package}=="))
-    return found
 
 
 def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:

@@ -23,12 +23,12 @@ def _judge(starter, suite: Suite, minor: tuple[int, int]) -> Judge:
     if not found:
         pytest.skip("no CPython {}.{} on this machine".format(*minor))
     inside = starter.with_interpreter(found[0])
-    module = f"test.{suite.module}"
-    if not _has(inside.python, module):
-        pytest.skip(f"{inside.python} comes without {module}")
+    if not _has(inside.python, suite.module):
+        pytest.skip(f"{inside.python} comes without {suite.module}")
     outcomes = starter.folder / "outcomes"
-    words = [str(DRIVER), str(outcomes), module, *suite.patterns]
-    return Judge(inside, words, [module] if suite.preload else [], outcomes, read)
+    words = [str(DRIVER), str(outcomes), suite.module, *suite.patterns]
+    preload = [suite.module] if suite.preload else []
+    return Judge(inside, words, preload, outcomes, read)
 
 
 def _has(python: str, module: str) -> bool:

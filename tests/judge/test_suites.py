@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from comparison import Results
 from expected import verdict
-from harness.environments import environment
-from harness.interpreters import by_minor
+from harness.environments import in_environment
 from judging import Judge
 from reports import report
 from sources import sources
@@ -61,10 +60,7 @@ def read_junit(path: Path) -> Results:
 @pytest.mark.parametrize("minor", MINORS, ids="{0[0]}.{0[1]}".format)
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_package(starter, built, package, minor):
-    found = by_minor(minor)
-    if not found:
-        pytest.skip("no CPython {}.{} on this machine".format(*minor))
-    inside = starter.with_interpreter(environment(found[0], "suites"))
+    inside = in_environment(starter, "suites", minor)
     folder = starter.folder / "sources"
     shutil.copytree(sources(inside.interpreter, "suites", package.name), folder)
     outcomes = starter.folder / "outcomes.xml"
