@@ -55,8 +55,15 @@ pub unsafe extern "C" fn glowplug_main(
     still::default_signals();
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
     // SAFETY: argc and argv are main's.
-    if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {
-        let _ = freezer.send(&[job::Note::refused(&message)]);
+    let has_site = match unsafe { interpreter::initialise(argc, argv) } {
+        Ok(has_site) => has_site,
+        Err(message) => {
+            let _ = freezer.send(&[job::Note::refused(&message)]);
+            return EXIT_NOT_PREPARED;
+        }
+    };
+    if !has_site {
+        let _ = freezer.send(&[job::Note::refused("the interpreter runs without site")]);
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.

@@ -165,6 +165,23 @@ def _reader(frame):
     return frame
 
 
+def _tracing():
+    """What looks at every line or call, as coverage started by site does: it would not see imports
+    that an image has done, and notes what it sees in ways that no image can hold.
+    """
+    threading = sys.modules.get("threading")
+    monitoring = getattr(sys, "monitoring", None)
+    if sys.gettrace() is not None or getattr(threading, "_trace_hook", None) is not None:
+        return "a trace function"
+    if sys.getprofile() is not None or getattr(threading, "_profile_hook", None) is not None:
+        return "a profile function"
+    for tool in range(6) if monitoring else ():
+        name = monitoring.get_tool(tool)
+        if name is not None:
+            return "the monitoring tool `%s`" % name
+    return None
+
+
 def _import(name):
     """Imports a dotted name as `import a.b.c` does."""
     __import__(name)
@@ -198,9 +215,24 @@ def preload(job, native):
     "file" to the program's file. Where it has "closely", shared memory is looked for after each
     module, which takes long.
     """
-    if "os" not in sys.modules:
-        return [("refused", "the interpreter runs without site", "")]
+    # The first thing that site imports itself: what site looks at is listened to.
+    __import__("os")
     main = sys.modules["__main__"].__dict__
+    os = sys.modules["os"]
+    before = dict(os.environ._data)
+    folder = os.getcwd()
+    umask = os.umask(0)
+    os.umask(umask)
+    recording = Recording(native, "closely" in job)
+    report = []
+    recording.start()
+    try:
+        __import__("site")
+    except BaseException as error:
+        recording.stop()
+        text = "importing site failed: %s: %s" % (type(error).__name__, error)
+        return [*recording.asked_for(), ("refused", " ".join(text.split()), "site")]
+    known = set(sys.modules)
     if job.get("path0"):
         sys.path.insert(0, job["path0"][0])
     if job.get("file"):
@@ -210,15 +242,6 @@ def preload(job, native):
         global reserved_importer
         reserved_importer = job["file"][0]
         sys.path_importer_cache[reserved_importer] = None
-    os = sys.modules["os"]
-    before = dict(os.environ._data)
-    folder = os.getcwd()
-    umask = os.umask(0)
-    os.umask(umask)
-    known = set(sys.modules)
-    recording = Recording(native, "closely" in job)
-    report = []
-    recording.start()
     try:
         for name in job.get("preload", ()):
             try:
@@ -250,6 +273,9 @@ def preload(job, native):
     now = os.umask(umask)
     if now != umask:
         report.append(("refused", "an import changes the umask", ""))
+    tracing = _tracing()
+    if tracing is not None:
+        report.append(("refused", "imports are watched by " + tracing, ""))
     report.extend(recording.asked_for())
     renewed[:] = sorted(filter(can_renew, recording.renewed_by))
     copied = recording.copied_by | recording.renewed_by.difference(renewed)
