@@ -13,8 +13,8 @@ import sys
 # Attributed to code of the library, not to the module that asked for a variable.
 _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 
-# Lists every folder of sys.path, but only for names that end in -info.
-_METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
+# They list every folder of sys.path, but only for names that end in -info.
+_METADATA_MODULES = {"importlib.metadata", "importlib_metadata"}
 
 # What `population` counts, in its order.
 _POPULATION = ("descriptor", "thread", "child", "shared")
@@ -47,7 +47,8 @@ class Recording:
         self.replace(_external.SourceFileLoader, "_cache_bytecode", self.cache_bytecode)
         self.replace(_external.ExtensionFileLoader, "create_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
-        self.replace(sys.modules["os"], "listdir", self.listdir)
+        for name in _METADATA_MODULES:
+            self.listen_to_metadata(sys.modules.get(name))
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -86,24 +87,33 @@ class Recording:
 
         return _fill_cache
 
-    def listdir(self, original):
+    def listen_to_metadata(self, module):
+        """Its own method is replaced, not `os.listdir`: programs ask whether that is a member of
+        `os.supports_fd`, and import it by name.
+        """
+        path = getattr(module, "FastPath", None)
+        if path is not None and "children" in path.__dict__:
+            self.replace(path, "children", self.metadata_children)
+
+    def metadata_children(self, original):
         flags = self.native["recorder_flags"]
 
-        def listdir(path=None):
-            if sys._getframe(1).f_globals.get("__name__") not in _METADATA_CODE:
-                return original(path)
+        def children(path):
             flags(1, 0)
             try:
                 return original(path)
             finally:
                 flags(0, 1)
 
-        return listdir
+        return children
 
     def exec_module(self, original):
         def exec_module(loader, module):
             result = original(loader, module)
-            self.look_around(getattr(module, "__name__", None) or module.name)
+            name = getattr(module, "__name__", None) or module.name
+            if name in _METADATA_MODULES:
+                self.listen_to_metadata(module)
+            self.look_around(name)
             return result
 
         return exec_module
@@ -155,6 +165,23 @@ def _reader(frame):
     return frame
 
 
+def _tracing():
+    """What looks at every line or call, as coverage started by site does: it would not see imports
+    that an image has done, and notes what it sees in ways that no image can hold.
+    """
+    threading = sys.modules.get("threading")
+    monitoring = getattr(sys, "monitoring", None)
+    if sys.gettrace() is not None or getattr(threading, "_trace_hook", None) is not None:
+        return "a trace function"
+    if sys.getprofile() is not None or getattr(threading, "_profile_hook", None) is not None:
+        return "a profile function"
+    for tool in range(6) if monitoring else ():
+        name = monitoring.get_tool(tool)
+        if name is not None:
+            return "the monitoring tool `%s`" % name
+    return None
+
+
 def _import(name):
     """Imports a dotted name as `import a.b.c` does."""
     __import__(name)
@@ -188,9 +215,24 @@ def preload(job, native):
     "file" to the program's file. Where it has "closely", shared memory is looked for after each
     module, which takes long.
     """
-    if "os" not in sys.modules:
-        return [("refused", "the interpreter runs without site", "")]
+    # The first thing that site imports itself: what site looks at is listened to.
+    __import__("os")
     main = sys.modules["__main__"].__dict__
+    os = sys.modules["os"]
+    before = dict(os.environ._data)
+    folder = os.getcwd()
+    umask = os.umask(0)
+    os.umask(umask)
+    recording = Recording(native, "closely" in job)
+    report = []
+    recording.start()
+    try:
+        __import__("site")
+    except BaseException as error:
+        recording.stop()
+        text = "importing site failed: %s: %s" % (type(error).__name__, error)
+        return [*recording.asked_for(), ("refused", " ".join(text.split()), "site")]
+    known = set(sys.modules)
     if job.get("path0"):
         sys.path.insert(0, job["path0"][0])
     if job.get("file"):
@@ -200,15 +242,6 @@ def preload(job, native):
         global reserved_importer
         reserved_importer = job["file"][0]
         sys.path_importer_cache[reserved_importer] = None
-    os = sys.modules["os"]
-    before = dict(os.environ._data)
-    folder = os.getcwd()
-    umask = os.umask(0)
-    os.umask(umask)
-    known = set(sys.modules)
-    recording = Recording(native, "closely" in job)
-    report = []
-    recording.start()
     try:
         for name in job.get("preload", ()):
             try:
@@ -240,6 +273,9 @@ def preload(job, native):
     now = os.umask(umask)
     if now != umask:
         report.append(("refused", "an import changes the umask", ""))
+    tracing = _tracing()
+    if tracing is not None:
+        report.append(("refused", "imports are watched by " + tracing, ""))
     report.extend(recording.asked_for())
     renewed[:] = sorted(filter(can_renew, recording.renewed_by))
     copied = recording.copied_by | recording.renewed_by.difference(renewed)
