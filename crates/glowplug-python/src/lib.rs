@@ -8,6 +8,7 @@
 //! | `interpreter.rs` | initialises CPython as its own `main` would |
 //! | `job.rs` | what the freezer asks for, and what it is told |
 //! | `python/preload.py` | imports and notes what was read |
+//! | `python/apart.py`, `watch.rs` | whose import does what, and whether what is kept apart can be done later |
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
@@ -26,6 +27,7 @@ mod population;
 mod program;
 mod still;
 mod thawed;
+mod watch;
 
 use std::ffi::{c_char, c_int};
 

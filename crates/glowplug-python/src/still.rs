@@ -12,6 +12,7 @@ use std::ptr;
 
 const PRELOAD: &str = include_str!("python/preload.py");
 const MEND: &str = include_str!("python/mend.py");
+const APART: &str = include_str!("python/apart.py");
 const RENEW: &str = include_str!("python/renew.py");
 
 /// Memory that the freezer and the restorer read and write while no code of this process runs.
@@ -128,7 +129,7 @@ unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<V
     // SAFETY: GIL by the caller.
     unsafe {
         namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
-        if ![PRELOAD, MEND, RENEW].iter().all(|code| native::run_code(code, namespace)) {
+        if ![PRELOAD, APART, MEND, RENEW].iter().all(|code| native::run_code(code, namespace)) {
             ffi::PyErr_Print();
             return Err("Glowplug's own Python code does not run here".to_owned());
         }

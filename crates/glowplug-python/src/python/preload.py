@@ -7,6 +7,7 @@ runs in a namespace of its own that is no module; `native` holds the functions t
 provides.
 """
 
+import _frozen_importlib as _bootstrap
 import _frozen_importlib_external as _external
 import sys
 
@@ -16,22 +17,16 @@ _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 # Lists every folder of sys.path, but only for names that end in -info.
 _METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
 
-# What `population` counts, in its order.
-_POPULATION = ("descriptor", "thread", "child", "shared")
-
-
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
-    def __init__(self, native, closely):
+    def __init__(self, native, importing):
         self.native = native
-        self.closely = closely
+        self.importing = importing
         self.lookups = {}
         self.names = set()
-        self.copied_by = set()
+        self.prefixes = set()
         self.renewed_by = set()
-        self.grew = []
-        self.population = native["population"](closely)
         self.undo = []
 
     def replace(self, owner, name, make):
@@ -47,7 +42,9 @@ class Recording:
         self.replace(_external.SourceFileLoader, "_cache_bytecode", self.cache_bytecode)
         self.replace(_external.ExtensionFileLoader, "create_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
+        self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
         self.replace(sys.modules["os"], "listdir", self.listdir)
+        self.replace(sys.modules["os"], "uname", self.uname)
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -55,9 +52,12 @@ class Recording:
                 self.replace(environ, name, self.environ_whole)
 
     def stop(self):
+        originals = []
         for owner, name, original in reversed(self.undo):
+            originals.append((owner.__dict__[name], original))
             setattr(owner, name, original)
         self.undo.clear()
+        _put_back(originals)
 
     def find_spec(self, original):
         def find_spec(finder, fullname, target=None):
@@ -95,9 +95,12 @@ class Recording:
 
     def exec_module(self, original):
         def exec_module(loader, module):
-            result = original(loader, module)
-            self.look_around(getattr(module, "__name__", None) or module.name)
-            return result
+            importing = self.importing
+            importing.enter(getattr(module, "__name__", None) or module.name)
+            try:
+                return original(loader, module)
+            finally:
+                importing.leave()
 
         return exec_module
 
@@ -107,35 +110,47 @@ class Recording:
 
         return _cache_bytecode
 
-    def look_around(self, module):
-        """Blames what appeared since the last look on the module that has just been loaded: the
-        innermost one is done first.
-        """
-        population = self.native["population"](self.closely)
-        for kind, before, now in zip(_POPULATION, self.population, population, strict=True):
-            if now > before:
-                self.grew.append((kind, module))
-        self.population = population
+    def uname(self, original):
+        def uname():
+            # The other facts are those of the kernel and the machine.
+            caller = sys._getframe(1)
+            if caller.f_globals.get("__name__") != "platform" or _asks_for_node(caller):
+                self.importing.act("host")
+            return original()
+
+        return uname
 
     def environ_item(self, original):
         def __getitem__(environ, key):
             if isinstance(key, (str, bytes)):
                 frame = _reader(sys._getframe(1))
-                if frame is None or renewed_reader(frame) is None:
-                    name = key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
+                name = key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
+                if frame is None or not self.is_accounted_for(frame, name):
                     self.names.add(name)
             return original(environ, key)
 
         return __getitem__
 
+    @staticmethod
+    def is_accounted_for(frame, name):
+        """Whether a variable is read as part of the environment, not for its own sake."""
+        if renewed_reader(frame) is not None:
+            return True
+        prefix = scanned_prefix(frame)
+        return prefix is not None and not name.startswith(prefix)
+
     def environ_whole(self, original):
         def whole(environ, *args):
             frame = _reader(sys._getframe(1))
             renewed_by = frame and renewed_reader(frame)
+            prefix = frame and scanned_prefix(frame)
             if renewed_by:
                 self.renewed_by.add(renewed_by)
+            elif prefix:
+                self.prefixes.add(prefix)
             else:
-                self.copied_by.add(frame.f_globals.get("__name__", "?") if frame else "?")
+                by = frame.f_globals.get("__name__", "?") if frame else "?"
+                self.importing.act("environment", by)
             return original(environ, *args)
 
         return whole
@@ -148,17 +163,30 @@ def _reader(frame):
     return frame
 
 
+def _asks_for_node(frame):
+    """Whether `platform` asks on behalf of its function that tells the host's name."""
+    while frame is not None and frame.f_globals.get("__name__") == "platform":
+        if frame.f_code.co_name == "node":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _put_back(originals):
+    """Modules that imported a function while a listener stood for it get the function itself."""
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", None)
+        if not isinstance(names, dict):
+            continue
+        for name, value in list(names.items()):
+            for listener, original in originals:
+                if value is listener:
+                    names[name] = original
+
+
 def _import(name):
     """Imports a dotted name as `import a.b.c` does."""
     __import__(name)
-
-
-def _flush():
-    """The freezer looks at what imports (and site before them) have printed."""
-    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
-        stream = getattr(sys, name, None)
-        if stream is not None and not getattr(stream, "closed", True):
-            stream.flush()
 
 
 def preload(job, native):
@@ -166,8 +194,9 @@ def preload(job, native):
 
     `job` maps "preload" to dotted names, "optional" to names whose ImportError is the program's own
     business, "path0" to what the program will have as sys.path[0] (empty: nothing is put there),
-    "file" to the program's file. Where it has "closely", shared memory is looked for after each
-    module, which takes long.
+    "file" to the program's file. "apart" are modules that are kept apart; with "blocking" they are
+    not imported. Where it has "closely", shared memory is looked for after each module, which takes
+    long.
     """
     if "os" not in sys.modules:
         return [("refused", "the interpreter runs without site", "")]
@@ -183,11 +212,9 @@ def preload(job, native):
         sys.path_importer_cache[reserved_importer] = None
     os = sys.modules["os"]
     before = dict(os.environ._data)
-    folder = os.getcwd()
-    umask = os.umask(0)
-    os.umask(umask)
     known = set(sys.modules)
-    recording = Recording(native, "closely" in job)
+    importing = Importing(native, job)
+    recording = Recording(native, importing)
     report = []
     recording.start()
     try:
@@ -197,26 +224,28 @@ def preload(job, native):
             except ImportError:
                 if name not in job.get("optional", ()):
                     raise
-            recording.look_around(name)
+            except KeptApart:
+                continue
+            finally:
+                importing.look_around()
     except BaseException as error:
         recording.stop()
         text = "importing %s failed: %s: %s" % (name, type(error).__name__, error)
         return [("refused", " ".join(text.split()), name)]
     recording.stop()
-    _flush()
+    native["recorder_module"]("")
+    flush()
     main.pop("__file__", None)
-    if os.getcwd() != folder:
-        report.append(("refused", "an import changes the working directory", ""))
-    now = os.umask(umask)
-    if now != umask:
-        report.append(("refused", "an import changes the umask", ""))
     for folder, stems in recording.lookups.items():
         report.extend(("lookup", folder, stem) for stem in stems)
     report.extend(("name", name, "") for name in sorted(recording.names))
+    report.extend(("prefix", prefix, "") for prefix in sorted(recording.prefixes))
     renewed[:] = sorted(filter(can_renew, recording.renewed_by))
-    copied = recording.copied_by | recording.renewed_by.difference(renewed)
-    report.extend(("copied", module, "") for module in sorted(copied))
-    report.extend(("grew", kind, module) for kind, module in recording.grew)
+    for name in recording.renewed_by.difference(renewed):
+        report.append(("act", name, "environment"))
+    report.extend(("act", module, kind) for module, kind in importing.acts)
+    report.extend(("needs", importer, name) for importer, name in importing.importers.items())
+    report.extend(importing.found())
     report.extend(("module", name, "") for name in list(sys.modules) if name not in known)
     global environment_changes
     after = os.environ._data

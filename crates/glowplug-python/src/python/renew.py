@@ -52,6 +52,27 @@ RENEWALS = {
     "pre_commit.xargs": _PreCommitArguments,
 }
 
+# Functions that go through the whole environment for variables whose names begin so, and look at
+# nothing else, by module; docs/imports.md says in which versions they were read.
+SCANS = {
+    "dask.config": ("collect_env", "DASK_"),
+    "networkx.utils.backends": ("_set_configs_from_environment", "NETWORKX_"),
+    "numba.core.config": ("update", "NUMBA_"),
+}
+
+
+def scanned_prefix(frame):
+    """How the names begin that the first frame outside the environment's own code looks for, or
+    None.
+    """
+    function, prefix = SCANS.get(frame.f_globals.get("__name__"), (None, None))
+    name = frame.f_code.co_name
+    if name.startswith("<") and frame.f_back is not None:
+        # A comprehension, which has a frame of its own before 3.12.
+        name = frame.f_back.f_code.co_name
+    return prefix if name == function else None
+
+
 # Names of the modules that took the environment before the process stood still.
 renewed = []
 

@@ -7,6 +7,7 @@ mod directories;
 mod environment;
 mod libraries;
 mod links;
+mod moment;
 mod names;
 mod opening;
 mod processes;

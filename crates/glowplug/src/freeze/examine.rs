@@ -36,12 +36,12 @@ const SEARCHED: usize = 16 << 10;
 pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>> {
     let process = subject.process();
     let mappings = process.mappings()?;
-    let module = |modules: &[String]| match modules.first() {
+    let module = |kind: &str| match report.first(kind) {
         Some(module) => format!("module `{module}`"),
         None => "an import".to_owned(),
     };
     if let Some(library) = foreign_thread(process, &mappings)? {
-        let module = module(&report.started);
+        let module = module("thread");
         return Ok(Some(format!("{module} starts a thread ({library}) when it is imported")));
     }
     // 0 to 2, the socket and the record.
@@ -53,20 +53,20 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
             && target != format!("socket:[{}]", subject.peer())
     });
     if let Some((_, target)) = unexpected {
-        let module = module(&report.opened);
+        let module = module("descriptor");
         let target = target.display();
         return Ok(Some(format!(
             "{module} leaves a descriptor open ({target}) when it is imported"
         )));
     }
     if let Some(&child) = process.children()?.iter().chain(&subject.orphans()?).next() {
-        let module = module(&report.spawned);
+        let module = module("child");
         // It may just have ended.
         let name = Process::new(child).name().unwrap_or_else(|_| format!("process {child}"));
         return Ok(Some(format!("{module} leaves a child process ({name}) when it is imported")));
     }
     if let Some(shared) = mappings.iter().find(|m| is_shared_writable(m)) {
-        let module = module(&report.shared);
+        let module = module("shared");
         let name = if shared.name.is_empty() { "anonymous" } else { &shared.name };
         return Ok(Some(format!(
             "{module} maps shared, writable memory ({name}) when it is imported"

@@ -1,0 +1,200 @@
+"""Whose import does what, and imports that are kept apart.
+
+An import that acts on the world, or that keeps something of the moment, must be done at each start.
+Here its acts are told from those of others by the stack of modules that are being imported; the
+freezer then starts another interpreter in which the module is kept apart: importing it raises
+`KeptApart`, which ends the import of whatever needs it. The namespace is that of preload.py.
+"""
+
+# What `population` counts, in its order: kinds of acts. More of the first five is an act; any other
+# value of the last is one.
+_POPULATION = ("descriptor", "thread", "child", "shared", "prints", "process")
+
+
+class KeptApart(BaseException):
+    """Ends an import that needs a module which is kept apart. No `except Exception` catches it."""
+
+
+class Importing:
+    """The modules that are being imported, innermost last."""
+
+    def __init__(self, native, job):
+        self.native = native
+        self.closely = "closely" in job
+        self.apart = frozenset(job.get("apart", ()))
+        self.blocking = "blocking" in job
+        self.stack = []
+        # Modules whose import acted, and how; in order, each pair once.
+        self.acts = {}
+        # Modules that need one that is kept apart.
+        self.importers = {}
+        # Modules with which the import of something that is not kept apart begins.
+        self.roots = {}
+        self.watch = Watch(native, self) if self.apart and not self.blocking else None
+        self.population = self._count()
+        self.folder = _folder()
+        self.generators = {}
+
+    def is_apart(self, name):
+        """Whether the module or a package that it lies in is kept apart."""
+        while name:
+            if name in self.apart:
+                return True
+            name = name.rpartition(".")[0]
+        return False
+
+    def enter(self, name):
+        """The body of a module begins."""
+        self.look_around()
+        outside = not self.stack or self.is_apart(self.stack[-1])
+        apart = self.is_apart(name)
+        if self.watch:
+            self.watch.change(apart)
+        if outside and not apart:
+            self.roots.setdefault(name)
+        self.stack.append(name)
+        self.native["recorder_module"](name)
+
+    def leave(self):
+        """The innermost body ends, or has failed."""
+        self.look_around()
+        self.stack.pop()
+        if self.watch:
+            self.watch.change(bool(self.stack) and self.is_apart(self.stack[-1]))
+        self.native["recorder_module"](self.stack[-1] if self.stack else "")
+
+    def found(self):
+        """What the pass that watches tells: in their order, the modules to preload."""
+        if self.watch is None:
+            return
+        roots = list(self.roots)
+        if self.watch.changed is not None and self.watch.changed < len(roots):
+            module, what = self.watch.how
+            yield "changed", module, what
+            roots = roots[: self.watch.changed]
+        for name in roots:
+            yield "root", name, ""
+
+    def act(self, kind, detail=""):
+        """Notes an act of the innermost module."""
+        self.acts.setdefault((self.stack[-1] if self.stack else "", kind), detail)
+
+    def find_spec(self, original):
+        """Stands for the function by which CPython looks for a module that is not loaded."""
+
+        def _find_spec(name, path, target=None):
+            if self.blocking and self.is_apart(name):
+                for importer in self.stack:
+                    self.importers.setdefault(importer, name)
+                raise KeptApart(name)
+            return original(name, path, target)
+
+        return _find_spec
+
+    def look_around(self):
+        """Blames what has changed since the last look on the innermost module."""
+        now = self._count()
+        for kind, before, after in zip(_POPULATION, self.population, now):
+            if after > before or (kind == "process" and after != before):
+                self.act(kind)
+        self.population = now
+        folder = _folder()
+        if folder != self.folder:
+            self.folder = folder
+            self.act("folder")
+        for name, state in _generators(self.native):
+            before = self.generators.get(name)
+            if before is not None and before != state:
+                self.act("random")
+            self.generators[name] = state
+        platform = sys.modules.get("platform")
+        if platform is not None and hasattr(platform, "_uname_cache"):
+            # So that the next who asks is seen to ask.
+            platform._uname_cache = None
+
+    def _count(self):
+        flush()
+        return self.native["population"](self.closely)
+
+
+class Watch:
+    """Finds out whether what is kept apart changes what is not: then what is imported after it
+    cannot be preloaded.
+
+    `changed` is the number of roots that come before the first change, or None.
+    """
+
+    def __init__(self, native, importing):
+        self.native = native
+        self.importing = importing
+        self.inside = False
+        self.changed = None
+        self.how = ("", "")
+
+    def change(self, inside):
+        """From here on a body runs that is kept apart, or one that is not."""
+        if inside == self.inside or self.changed is not None:
+            return
+        self.inside = inside
+        if inside:
+            self.before = _process_state()
+            self.native["watch_begin"]()
+            return
+        what = self.native["watch_end"]()
+        after = _process_state()
+        if what is None:
+            what = next((name for name in after if after[name] != self.before[name]), None)
+        if what is not None:
+            importing = self.importing
+            self.changed = len(importing.roots)
+            self.how = (importing.stack[-1] if importing.stack else "", what)
+
+
+def _process_state():
+    """What the interpreter keeps outside its objects, as far as modules set it."""
+    signal = sys.modules["_signal"]
+    atexit = sys.modules.get("atexit")
+    abc = sys.modules.get("_abc")
+    gc = __import__("gc")
+    state = {
+        "the recursion limit": sys.getrecursionlimit(),
+        "the switch interval": sys.getswitchinterval(),
+        "the trace function": (sys.gettrace(), sys.getprofile()),
+        "the garbage collector": (gc.isenabled(), gc.get_threshold()),
+        "the signal handlers": [signal.getsignal(n) for n in range(1, signal.NSIG)],
+        "the atexit handlers": atexit._ncallbacks() if atexit else 0,
+        "the virtual subclasses": abc.get_cache_token() if abc else 0,
+        "the standard streams": (sys.stdin, sys.stdout, sys.stderr),
+    }
+    socket = sys.modules.get("_socket")
+    state["the sockets' time limit"] = socket.getdefaulttimeout() if socket else None
+    locale = sys.modules.get("_locale")
+    state["the locale"] = locale.setlocale(locale.LC_ALL, None) if locale else None
+    return state
+
+
+def _folder():
+    try:
+        return sys.modules["posix"].getcwd()
+    except OSError:
+        return None
+
+
+def _generators(native):
+    """Generators of random numbers that everybody shares, and their states."""
+    random = sys.modules.get("random")
+    instance = getattr(random, "_inst", None)
+    if instance is not None:
+        yield "random", instance.getstate()
+    mtrand = sys.modules.get("numpy.random.mtrand")
+    shared = getattr(mtrand, "_rand", None)
+    if shared is not None:
+        yield "numpy", native["mt19937_state"](shared._bit_generator.capsule)
+
+
+def flush():
+    """What was printed is to be seen."""
+    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+        stream = getattr(sys, name, None)
+        if stream is not None and not getattr(stream, "closed", True):
+            stream.flush()
