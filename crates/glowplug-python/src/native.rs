@@ -19,7 +19,7 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 8] = [
+        let methods: [(&CStr, Method); 9] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
             (c"refill_mt19937", refill_mt19937),
@@ -28,6 +28,7 @@ pub unsafe fn functions() -> Object {
             (c"mt19937_state", mt19937_state),
             (c"watch_begin", watch::begin),
             (c"watch_end", watch::end),
+            (c"watch_own", watch::own),
         ];
         for (name, method) in methods {
             let definition = Box::leak(Box::new(ffi::PyMethodDef {

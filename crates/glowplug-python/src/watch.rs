@@ -80,6 +80,29 @@ pub unsafe extern "C" fn begin(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> 
     }
 }
 
+/// `watch_own(module, spec)`: what was made for a module that is kept apart before its body began; it may change that.
+pub unsafe extern "C" fn own(
+    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let Ok(mut watch) = WATCH.lock() else { return ptr::null_mut() };
+    let watch = watch.get_or_insert_default();
+    // SAFETY: GIL: called by CPython with a tuple.
+    unsafe {
+        for object in (0..2).map(|index| ffi::PyTuple_GetItem(arguments, index)) {
+            if object.is_null() {
+                return ptr::null_mut();
+            }
+            let dicts = referred(object).into_iter().filter(|&o| ffi::PyDict_CheckExact(o) != 0);
+            for object in std::iter::once(object).chain(dicts) {
+                watch.foreign.insert(object as usize);
+                watch.before.remove(&(object as usize));
+            }
+        }
+        object::none().into_ptr()
+    }
+}
+
 /// `watch_end()`: tells in words what the code has changed; `None` where nothing.
 pub unsafe extern "C" fn end(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let Ok(mut watch) = WATCH.lock() else { return ptr::null_mut() };

@@ -43,13 +43,15 @@ class Importing:
             name = name.rpartition(".")[0]
         return False
 
-    def enter(self, name):
+    def enter(self, name, module=None):
         """The body of a module begins."""
         self.look_around()
         outside = not self.stack or self.is_apart(self.stack[-1])
         apart = self.is_apart(name)
         if self.watch:
             self.watch.change(apart)
+            if apart:
+                self.native["watch_own"](module, getattr(module, "__spec__", None))
         if outside and not apart:
             self.roots.setdefault(name)
         self.stack.append(name)
@@ -58,9 +60,9 @@ class Importing:
     def leave(self):
         """The innermost body ends, or has failed."""
         self.look_around()
-        self.stack.pop()
         if self.watch:
-            self.watch.change(bool(self.stack) and self.is_apart(self.stack[-1]))
+            self.watch.change(len(self.stack) > 1 and self.is_apart(self.stack[-2]))
+        self.stack.pop()
         self.native["recorder_module"](self.stack[-1] if self.stack else "")
 
     def found(self):
@@ -70,7 +72,7 @@ class Importing:
         roots = list(self.roots)
         if self.watch.changed is not None and self.watch.changed < len(roots):
             module, what = self.watch.how
-            yield "changed", module, what
+            yield "entangled", module, what
             roots = roots[: self.watch.changed]
         for name in roots:
             yield "root", name, ""

@@ -17,6 +17,22 @@ _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 # Lists every folder of sys.path, but only for names that end in -info.
 _METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
 
+# Clocks that the recorder does not see. The module is built in, and loaded by the import system.
+_CLOCKS = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+
+
+class _Clock:
+    """Stands for a function of `time`. Like a built-in one it is no method where a class has it."""
+
+    def __init__(self, clock, importing):
+        self.clock = clock
+        self.importing = importing
+
+    def __call__(self):
+        self.importing.act("time")
+        return self.clock()
+
+
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
@@ -45,6 +61,8 @@ class Recording:
         self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
         self.replace(sys.modules["os"], "listdir", self.listdir)
         self.replace(sys.modules["os"], "uname", self.uname)
+        for name in _CLOCKS if "time" in sys.modules else ():
+            self.replace(sys.modules["time"], name, lambda clock: _Clock(clock, self.importing))
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -96,7 +114,7 @@ class Recording:
     def exec_module(self, original):
         def exec_module(loader, module):
             importing = self.importing
-            importing.enter(getattr(module, "__name__", None) or module.name)
+            importing.enter(getattr(module, "__name__", None) or module.name, module)
             try:
                 return original(loader, module)
             finally:
@@ -173,15 +191,29 @@ def _asks_for_node(frame):
 
 
 def _put_back(originals):
-    """Modules that imported a function while a listener stood for it get the function itself."""
-    for module in list(sys.modules.values()):
-        names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict):
-            continue
-        for name, value in list(names.items()):
-            for listener, original in originals:
-                if value is listener:
-                    names[name] = original
+    """Whoever keeps a listener gets the function that it stood for: modules that imported it by
+    name, and functions that have it as a default.
+    """
+    present = "gc" in sys.modules
+    get_referrers = __import__("gc").get_referrers
+    if not present:
+        del sys.modules["gc"]
+    for listener, original in originals:
+        for holder in get_referrers(listener):
+            # Not those of classes, which may only be changed through the class.
+            if isinstance(holder, dict) and "__spec__" in holder:
+                _replace_values(holder, listener, original)
+            elif isinstance(holder, tuple):
+                for function in get_referrers(holder):
+                    if getattr(function, "__defaults__", None) is holder:
+                        values = (original if v is listener else v for v in holder)
+                        function.__defaults__ = tuple(values)
+
+
+def _replace_values(namespace, listener, original):
+    for name, value in list(namespace.items()):
+        if value is listener:
+            namespace[name] = original
 
 
 def _import(name):

@@ -108,7 +108,27 @@ def renew():
     for name in renewed:
         module = sys.modules[name]
         RENEWALS[name].replace(module, RENEWALS[name].fresh(module))
+    _moments()
     _libraries()
+
+
+def _moments():
+    """What modules of the reviewed table keep of the moment in which they were imported."""
+    modules = sys.modules
+    parser = getattr(modules.get("dateutil.parser._parser"), "DEFAULTPARSER", None)
+    if parser is not None:
+        year = modules["time"].localtime().tm_year
+        parser.info._year, parser.info._century = year, year // 100 * 100
+    writer = modules.get("aiohttp._websocket.writer")
+    for value in list(vars(writer).values()) if writer is not None else ():
+        generator = getattr(getattr(value, "func", value), "__self__", None)
+        if generator is not None and type(generator) is modules["random"].Random:
+            generator.seed()
+    identity = getattr(modules.get("bson.objectid"), "ObjectId", None)
+    if identity is not None and hasattr(identity, "_inc"):
+        os = modules["os"]
+        identity._inc = int.from_bytes(os.urandom(3), "big")
+        identity._ObjectId__random = os.urandom(5)
 
 
 def _libraries():

@@ -11,9 +11,15 @@ use libc::{clockid_t, mode_t, pid_t, size_t, timespec, timeval};
 use super::hooks;
 use crate::notes::{Moment, momentary};
 
+/// Whether a clock tells the time of day. CPython looks at others whenever it takes a lock; those that
+/// a program asks for are seen by the freezer's Python code.
+fn tells_the_time(clock: clockid_t) -> bool {
+    matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI)
+}
+
 hooks! {
     fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int
-        => |result| momentary(Moment::Time);
+        => |result| if tells_the_time(clock) { momentary(Moment::Time) };
     fn gettimeofday(time: *mut timeval, zone: *mut c_void) -> c_int
         => |result| momentary(Moment::Time);
     fn time(time: *mut isize) -> isize

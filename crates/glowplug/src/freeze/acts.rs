@@ -1,5 +1,6 @@
 //! What imports do that a thawed start would not do again, and whose doing it is.
 
+use super::examine;
 use super::report::Report;
 use super::reviewed::{self, Answer, Moment};
 use crate::inputs::{Deed, Op, Record};
@@ -34,8 +35,6 @@ pub enum Cause {
     Changes(&'static str),
     /// It takes the environment as a whole.
     Environment,
-    /// It draws from a generator that everybody shares, or seeds it.
-    Random,
     /// It asks for something that is another thing at each start.
     Moment(Moment),
     /// It imports a module that is kept apart.
@@ -54,7 +53,6 @@ impl fmt::Display for Cause {
             Cause::Leaves(what) => write!(f, "leaves {what}"),
             Cause::Changes(what) => write!(f, "changes {what}"),
             Cause::Environment => f.write_str("reads the whole environment"),
-            Cause::Random => f.write_str("draws shared random numbers or seeds them"),
             Cause::Moment(moment) => write!(f, "uses {moment}"),
             Cause::Needs(module) => write!(f, "imports {module}"),
             Cause::Known(cause) => f.write_str(cause),
@@ -63,8 +61,18 @@ impl fmt::Display for Cause {
 }
 
 /// All acts of a pass that began at `started`; those that the reviewed table answers are left out.
-pub fn of_pass(report: &Report, record: &Record, started: SystemTime) -> Vec<Act> {
+///
+/// `left` are the kinds of what was left behind: what was there for a while only, or may vanish, was not.
+pub fn of_pass(
+    report: &Report,
+    record: &Record,
+    started: SystemTime,
+    left: &[&'static str],
+) -> Vec<Act> {
     let told = report.acts.iter().filter_map(|(module, kind)| {
+        if examine::LEFTOVERS.contains(&kind.as_str()) && !left.contains(&kind.as_str()) {
+            return None;
+        }
         let cause = match kind.as_str() {
             "prints" => Cause::Prints,
             "thread" => Cause::Leaves("a thread"),
@@ -74,7 +82,7 @@ pub fn of_pass(report: &Report, record: &Record, started: SystemTime) -> Vec<Act
             "folder" => Cause::Changes("the working directory"),
             "process" => Cause::Changes("limits, timers, masks or the session of the process"),
             "environment" => Cause::Environment,
-            "random" => Cause::Random,
+            "random" => Cause::Moment(Moment::Shared),
             "host" => Cause::Moment(Moment::Host),
             _ => return None,
         };
@@ -197,7 +205,7 @@ mod tests {
 
     fn causes(deeds: &[Deed]) -> Vec<String> {
         let record = Record { deeds: deeds.to_vec(), ..Record::default() };
-        let acts = of_pass(&Report::default(), &record, SystemTime::now());
+        let acts = of_pass(&Report::default(), &record, SystemTime::now(), &[]);
         acts.into_iter().map(|act| act.cause.to_string()).collect()
     }
 

@@ -5,6 +5,7 @@ use super::subject::Subject;
 use glowplug_linux::process::{Mapping, Process};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A thread that may vanish, since its library does without it or starts it again; a test shows it for each.
@@ -32,6 +33,34 @@ const PATIENCE: (u32, Duration) = (400, Duration::from_millis(5));
 /// How much of a thread's stack is searched for the library that started it, bytes.
 const SEARCHED: usize = 16 << 10;
 
+/// What an import can leave behind, by the names that the interpreter's reports have for it.
+pub const LEFTOVERS: [&str; 4] = ["thread", "descriptor", "child", "shared"];
+
+/// Which of them there are.
+pub fn leftovers(subject: &Subject) -> io::Result<Vec<&'static str>> {
+    let process = subject.process();
+    let mappings = process.mappings()?;
+    let there = [
+        foreign_thread(process, &mappings)?.is_some(),
+        unexpected_descriptor(subject)?.is_some(),
+        !process.children()?.is_empty() || !subject.orphans()?.is_empty(),
+        mappings.iter().any(is_shared_writable),
+    ];
+    Ok(LEFTOVERS.into_iter().zip(there).filter(|(_, there)| *there).map(|(kind, _)| kind).collect())
+}
+
+/// What an open descriptor leads to that the freezer did not hand over.
+fn unexpected_descriptor(subject: &Subject) -> io::Result<Option<PathBuf>> {
+    // 0 to 2, the socket and the record.
+    let socket = format!("socket:[{}]", subject.peer());
+    let mut descriptors = subject.process().descriptors()?.into_iter();
+    let found = descriptors.find(|(number, target)| {
+        let target = target.to_string_lossy();
+        *number > 2 && !target.starts_with("/memfd:glowplug-") && target != socket
+    });
+    Ok(found.map(|(_, target)| target.into()))
+}
+
 /// Why the process must not be frozen, if there is a reason.
 pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>> {
     let process = subject.process();
@@ -44,15 +73,7 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
         let module = module("thread");
         return Ok(Some(format!("{module} starts a thread ({library}) when it is imported")));
     }
-    // 0 to 2, the socket and the record.
-    let descriptors = process.descriptors()?;
-    let unexpected = descriptors.iter().find(|(number, target)| {
-        let target = target.to_string_lossy();
-        *number > 2
-            && !target.starts_with("/memfd:glowplug-")
-            && target != format!("socket:[{}]", subject.peer())
-    });
-    if let Some((_, target)) = unexpected {
+    if let Some(target) = unexpected_descriptor(subject)? {
         let module = module("descriptor");
         let target = target.display();
         return Ok(Some(format!(

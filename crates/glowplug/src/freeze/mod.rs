@@ -160,7 +160,10 @@ pub fn freeze(
             closely = true;
             continue;
         }
-        let acts = acts::of_pass(&report, &record, started);
+        let acts = {
+            let left = examine::leftovers(&subject).map_err(broken)?;
+            acts::of_pass(&report, &record, started, &left)
+        };
         if report.refused.is_empty() && apart.learn(&acts, &report, &record) {
             continue;
         }

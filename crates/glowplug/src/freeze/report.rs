@@ -51,7 +51,7 @@ impl Report {
                 "act" => report.acts.push((text(&note.a), text(&note.b))),
                 "needs" => report.needs.push((text(&note.a), text(&note.b))),
                 "root" => report.roots.push(text(&note.a)),
-                "changed" => report.changed = Some((text(&note.a), text(&note.b))),
+                "entangled" => report.changed = Some((text(&note.a), text(&note.b))),
                 _ => {}
             }
         }

@@ -17,6 +17,8 @@ pub enum Moment {
     Entropy,
     /// The host's name.
     Host,
+    /// The generators that everybody shares: `random`'s and numpy's.
+    Shared,
 }
 
 impl Moment {
@@ -39,6 +41,7 @@ impl fmt::Display for Moment {
             Moment::Pid => "the process id",
             Moment::Entropy => "random numbers of the kernel",
             Moment::Host => "the host's name",
+            Moment::Shared => "shared random numbers",
         })
     }
 }
