@@ -119,6 +119,9 @@ def _moments():
     if parser is not None:
         year = modules["time"].localtime().tm_year
         parser.info._year, parser.info._century = year, year // 100 * 100
+    rules = modules.get("numpy.f2py.rules")
+    if rules is not None and "SOURCE_DATE_EPOCH" not in modules["os"].environ:
+        rules.generationtime = int(modules["time"].time())
     writer = modules.get("aiohttp._websocket.writer")
     for value in list(vars(writer).values()) if writer is not None else ():
         generator = getattr(getattr(value, "func", value), "__self__", None)
