@@ -169,9 +169,9 @@ def test_two_hundred_thaws_repeat_nothing(starter, built):
     starter.ensure_frozen(SITUATION)
     for _ in range(STARTS):
         for line in starter.start(SITUATION, via="thaw").text().splitlines():
-            source, _, value = line.rpartition(" ")
+            source, _, value = line.partition(" ")
             values[source].add(value)
-    values = {source: seen for source, seen in values.items() if not source.startswith("SEEDED")}
+    assert len(values.pop("SEEDED")) == 1
     assert len(values) > 8
     assert {source for source, seen in values.items() if len(seen) < STARTS} == set()
 
@@ -185,7 +185,9 @@ def test_memory_that_children_must_not_have_is_not_saved(starter, built):
         "assert libc.madvise(ctypes.c_void_p(WIPED), 4096, 18) == 0\n"
         "DROPPABLE = libc.mmap(None, 4096, 3, 0x28, -1, 0)\n"
         "PLACES = [p for p in (WIPED, DROPPABLE) if p != 2**64 - 1]\n"
-        "for place in PLACES:\n    ctypes.memmove(place, bytes(b ^ 1 for b in b'RDBSDU'), 6)\n",
+        # Byte by byte: the whole word must not lie anywhere else in memory.
+        "for place in PLACES:\n    for n, code in enumerate((83, 69, 67, 82, 69, 84)):\n"
+        "        ctypes.memset(place + n, code, 1)\n",
     )
     script = write(
         starter.folder / "project" / "main.py",

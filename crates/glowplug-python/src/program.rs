@@ -146,9 +146,6 @@ unsafe fn run_file(
             close,
             &mut flags,
         ));
-        if result.is_some() {
-            libc::fflush(ptr::null_mut());
-        }
         if set_file {
             let pending = PendingException::take();
             for entry in [c"__file__", c"__cached__"] {

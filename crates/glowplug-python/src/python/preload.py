@@ -254,10 +254,18 @@ def preload(job, native):
             try:
                 _import(name)
             except ImportError:
-                if name not in job.get("optional", ()):
+                if name in job.get("optional", ()):
+                    continue
+                if not importing.blocking:
                     raise
+                importing.importers.setdefault(name, "what it imports")
             except KeptApart:
                 continue
+            except Exception:
+                # It misses what a module that is kept apart would have changed.
+                if not importing.blocking or importing.is_apart(name):
+                    raise
+                importing.importers.setdefault(name, "what it changes")
             finally:
                 importing.look_around()
     except BaseException as error:

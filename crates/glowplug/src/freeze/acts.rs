@@ -83,6 +83,7 @@ pub fn of_pass(
             "process" => Cause::Changes("limits, timers, masks or the session of the process"),
             "environment" => Cause::Environment,
             "random" => Cause::Moment(Moment::Shared),
+            "time" => Cause::Moment(Moment::Time),
             "host" => Cause::Moment(Moment::Host),
             _ => return None,
         };

@@ -14,7 +14,8 @@ use super::acts::{Act, Cause};
 use super::report::Report;
 use crate::inputs::Record;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Most passes for finding out what is to be kept apart.
 const MAX_PASSES: usize = 16;
@@ -48,6 +49,8 @@ pub struct Apart {
     /// What the modules that are kept apart read in the phase `Order`: it decided what can be imported before them.
     read: Option<(Record, Report)>,
     changed: Option<(String, String)>,
+    /// What any pass wrote: whether it is there says nothing about the next start.
+    written: BTreeSet<PathBuf>,
 }
 
 impl Apart {
@@ -82,6 +85,8 @@ impl Apart {
         if self.passes > MAX_PASSES {
             return false;
         }
+        let written = record.deeds.iter().filter(|deed| matches!(deed.op, b'W' | b'B'));
+        self.written.extend(written.map(|deed| PathBuf::from(&deed.name)));
         let mut new = false;
         for act in acts.iter().filter(|act| !act.module.is_empty()) {
             if !self.is_apart(&act.module) {
@@ -136,7 +141,7 @@ impl Apart {
         if self.roots.is_empty() {
             return;
         }
-        record.add_reads(theirs);
+        record.add_reads(theirs, &self.written);
         for (folder, stems) in &said.lookups {
             report.lookups.entry(folder.clone()).or_default().extend(stems.iter().cloned());
         }

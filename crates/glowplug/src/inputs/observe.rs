@@ -173,10 +173,10 @@ impl Record {
         self.paths.entry(path).and_modify(|seen| seen.add(op)).or_insert_with(|| Seen::only(op));
     }
 
-    /// Adds what another pass read and did not write.
-    pub fn add_reads(&mut self, other: &Record) {
+    /// Adds what another pass read, without what was `written`, and what lies in that.
+    pub fn add_reads(&mut self, other: &Record, written: &BTreeSet<PathBuf>) {
         for (path, seen) in &other.paths {
-            if !seen.has(Op::Write) {
+            if !path.ancestors().any(|path| written.contains(path)) {
                 self.paths.entry(path.clone()).or_insert(*seen);
             }
         }
