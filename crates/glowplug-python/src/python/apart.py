@@ -63,7 +63,12 @@ class Importing:
         if self.watch:
             self.watch.change(len(self.stack) > 1 and self.is_apart(self.stack[-2]))
         self.stack.pop()
-        self.native["recorder_module"](self.stack[-1] if self.stack else "")
+        self.aside(None)
+
+    def aside(self, name):
+        """What comes is the doing of the library module `name`; with None of the innermost again."""
+        innermost = self.stack[-1] if self.stack else ""
+        self.native["recorder_module"](innermost if name is None else name)
 
     def found(self):
         """What the pass that watches tells: in their order, the modules to preload."""

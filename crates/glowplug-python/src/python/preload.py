@@ -114,13 +114,35 @@ class Recording:
     def exec_module(self, original):
         def exec_module(loader, module):
             importing = self.importing
-            importing.enter(getattr(module, "__name__", None) or module.name, module)
+            name = getattr(module, "__name__", None) or module.name
+            importing.enter(name, module)
             try:
-                return original(loader, module)
+                result = original(loader, module)
             finally:
                 importing.leave()
+            if name == "tempfile" and original.__name__ == "exec_module":
+                self.replace(module._RandomNameSequence, "__next__", self.next_name)
+            return result
 
         return exec_module
+
+    def next_name(self, original):
+        """Names of files that `tempfile` makes itself are its own doing: the files tell whose they
+        are. A name that is handed out alone is its caller's.
+        """
+
+        def __next__(names):
+            caller = sys._getframe(1)
+            makes = caller.f_globals.get("__name__") == "tempfile"
+            if not makes or caller.f_code.co_name == "mktemp":
+                return original(names)
+            self.importing.aside("tempfile")
+            try:
+                return original(names)
+            finally:
+                self.importing.aside(None)
+
+        return __next__
 
     def cache_bytecode(self, original):
         def _cache_bytecode(loader, source_path, bytecode_path, data):

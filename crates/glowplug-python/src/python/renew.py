@@ -127,11 +127,6 @@ def _moments():
         generator = getattr(getattr(value, "func", value), "__self__", None)
         if generator is not None and type(generator) is modules["random"].Random:
             generator.seed()
-    identity = getattr(modules.get("bson.objectid"), "ObjectId", None)
-    if identity is not None and hasattr(identity, "_inc"):
-        os = modules["os"]
-        identity._inc = int.from_bytes(os.urandom(3), "big")
-        identity._ObjectId__random = os.urandom(5)
 
 
 def _libraries():
