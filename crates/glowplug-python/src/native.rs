@@ -109,7 +109,8 @@ unsafe extern "C" fn recorder_module(
         let Ok(name) = CString::new(name) else { return object::none().into_ptr() };
         let tell = recorder(c"glowplug_recorder_module");
         if !tell.is_null() {
-            let tell = std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const c_char)>(tell);
+            let tell =
+                std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const c_char)>(tell);
             tell(name.as_ptr());
         }
         object::none().into_ptr()

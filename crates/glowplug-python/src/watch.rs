@@ -233,8 +233,7 @@ unsafe fn restless(objects: &Object) -> HashSet<usize> {
     unsafe {
         let modules = ffi::PyImport_GetModuleDict();
         found.insert(modules as usize);
-        if let Some(cache) =
-            Object::borrowed(ffi::PySys_GetObject(c"path_importer_cache".as_ptr()))
+        if let Some(cache) = Object::borrowed(ffi::PySys_GetObject(c"path_importer_cache".as_ptr()))
         {
             found.insert(cache.as_ptr() as usize);
         }

@@ -63,6 +63,8 @@ class Recording:
         self.replace(sys.modules["os"], "uname", self.uname)
         for name in _CLOCKS if "time" in sys.modules else ():
             self.replace(sys.modules["time"], name, lambda clock: _Clock(clock, self.importing))
+        if "tempfile" in sys.modules:
+            self.listen_to_names(sys.modules["tempfile"])
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -121,10 +123,13 @@ class Recording:
             finally:
                 importing.leave()
             if name == "tempfile" and original.__name__ == "exec_module":
-                self.replace(module._RandomNameSequence, "__next__", self.next_name)
+                self.listen_to_names(module)
             return result
 
         return exec_module
+
+    def listen_to_names(self, tempfile):
+        self.replace(tempfile._RandomNameSequence, "__next__", self.next_name)
 
     def next_name(self, original):
         """Names of files that `tempfile` makes itself are its own doing: the files tell whose they

@@ -153,9 +153,11 @@ fn only_answers(name: &str, deed: &Deed, record: &Record) -> bool {
         deed.op == b'X' && Path::new(&deed.name).file_name().is_some_and(|file| file == name)
     };
     let after_ldconfig = || {
-        record.deeds.iter().take_while(|other| *other != deed).any(|other| {
-            other.module == deed.module && asked(other, "ldconfig")
-        })
+        record
+            .deeds
+            .iter()
+            .take_while(|other| *other != deed)
+            .any(|other| other.module == deed.module && asked(other, "ldconfig"))
     };
     ANSWERING.contains(&name) || (ANSWERING_AFTER_LDCONFIG.contains(&name) && after_ldconfig())
 }

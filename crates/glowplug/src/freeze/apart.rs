@@ -149,10 +149,10 @@ impl Apart {
 
     /// For people: the modules and why.
     pub fn describe(&self) -> Vec<KeptApart> {
-        let modules = self.modules.iter().map(|(module, cause)| KeptApart {
-            module: module.clone(),
-            cause: cause.to_string(),
-        });
+        let modules = self
+            .modules
+            .iter()
+            .map(|(module, cause)| KeptApart { module: module.clone(), cause: cause.to_string() });
         let after = self.changed.iter().map(|(module, what)| KeptApart {
             module: format!("what is imported after {module}"),
             cause: format!("may see that it changes {what}"),

@@ -149,7 +149,8 @@ pub fn freeze(
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
         let mut subject =
-            Subject::start(recipe, runtime, &names.select(environment), &apart, closely).map_err(broken)?;
+            Subject::start(recipe, runtime, &names.select(environment), &apart, closely)
+                .map_err(broken)?;
         let mut report = Report::parse(&subject.hear().map_err(broken)?);
         let mut record = subject.record().map_err(broken)?;
         if names.learn(&report, &record, environment) {

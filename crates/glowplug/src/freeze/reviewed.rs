@@ -150,8 +150,13 @@ mod tests {
         let page = include_str!("../../../../docs/imports.md");
         for entry in entries() {
             let uses: Vec<String> = entry.uses.iter().map(ToString::to_string).collect();
-            let line =
-                format!("| `{}` | {} | {} | {} |", entry.module, uses.join(", "), entry.answer, entry.why);
+            let line = format!(
+                "| `{}` | {} | {} | {} |",
+                entry.module,
+                uses.join(", "),
+                entry.answer,
+                entry.why
+            );
             assert!(page.contains(&line), "docs/imports.md lacks this line:\n{line}");
         }
         let lines = page.lines().filter(|line| line.starts_with("| `")).count();
