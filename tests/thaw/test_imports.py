@@ -16,9 +16,21 @@ STARTS = 200
 # Body of a module, what its cause speaks of, and what the program prints of it.
 ACTS = {
     "writes": ("open('made', 'w').write('x')\n", "writes", "__import__('os').path.exists('made')"),
-    "folder": ("import os\nos.makedirs('a/b', exist_ok=True)\n", "writes", "culprit.os.listdir('a')"),
-    "starts": ("import subprocess\nOUT = subprocess.check_output(['true'])\n", "process", "culprit.OUT"),
-    "forks": ("import os\nif not (P := os.fork()): os._exit(0)\nos.waitpid(P, 0)\n", "process", "1"),
+    "folder": (
+        "import os\nos.makedirs('a/b', exist_ok=True)\n",
+        "writes",
+        "culprit.os.listdir('a')",
+    ),
+    "starts": (
+        "import subprocess\nOUT = subprocess.check_output(['true'])\n",
+        "process",
+        "culprit.OUT",
+    ),
+    "forks": (
+        "import os\nif not (P := os.fork()): os._exit(0)\nos.waitpid(P, 0)\n",
+        "process",
+        "1",
+    ),
     "connects": (
         "import socket\nwith socket.socket() as S:\n    R = S.connect_ex(('127.0.0.1', 1))\n",
         "connects",
