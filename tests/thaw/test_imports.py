@@ -1,4 +1,4 @@
-"""Imports that act, or that keep something of the moment: done at each start, and the rest frozen."""
+"""Imports that act, or keep something of the moment: done at each start; the rest is frozen."""
 
 from __future__ import annotations
 

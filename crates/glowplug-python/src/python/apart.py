@@ -101,7 +101,8 @@ class Importing:
     def look_around(self):
         """Blames what has changed since the last look on the innermost module."""
         now = self._count()
-        for kind, before, after in zip(_POPULATION, self.population, now):
+        for index, kind in enumerate(_POPULATION):
+            before, after = self.population[index], now[index]
             if after > before or (kind == "process" and after != before):
                 self.act(kind)
         self.population = now

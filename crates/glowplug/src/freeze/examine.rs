@@ -58,7 +58,7 @@ fn unexpected_descriptor(subject: &Subject) -> io::Result<Option<PathBuf>> {
         let target = target.to_string_lossy();
         *number > 2 && !target.starts_with("/memfd:glowplug-") && target != socket
     });
-    Ok(found.map(|(_, target)| target.into()))
+    Ok(found.map(|(_, target)| target))
 }
 
 /// Why the process must not be frozen, if there is a reason.
