@@ -66,7 +66,7 @@ class Importing:
         self.aside(None)
 
     def aside(self, name):
-        """What comes is the doing of the library module `name`; with None of the innermost again."""
+        """What comes is the doing of the module `name`; with None, of the innermost again."""
         innermost = self.stack[-1] if self.stack else ""
         self.native["recorder_module"](innermost if name is None else name)
 
