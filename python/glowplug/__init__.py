@@ -1,10 +1,21 @@
 """Glowplug starts Python programs as if they were already running.
 
-The command `glowplug` does the work; this package only says which version is installed.
+The command `glowplug` does the work. A program needs this package only to say what is to be done
+before it is frozen and after it was thawed; see `glowplug.hooks`.
 """
 
-from importlib.metadata import version as _version
+from .hooks import after_thaw, before_freeze
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "after_thaw", "before_freeze"]
 
-__version__: str = _version("glowplug")
+
+def __getattr__(name):
+    # Looked up when asked for: finding it takes longer than all else here.
+    if name != "__version__":
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("glowplug")
+    except PackageNotFoundError:
+        return version("glowplug-hooks")

@@ -3,9 +3,6 @@
 use crate::settings::Environment;
 use std::path::{Path, PathBuf};
 
-/// CPython minors that an extension is built for.
-pub const MINORS: std::ops::RangeInclusive<u8> = 10..=13;
-
 /// The folder of the parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runtime {
@@ -36,6 +33,11 @@ impl Runtime {
     /// The library in front of libc.
     pub fn recorder(&self) -> PathBuf {
         self.folder.join("recorder.so")
+    }
+
+    /// The library that is preloaded into a profiled Python.
+    pub fn collector(&self) -> PathBuf {
+        self.folder.join("collector.so")
     }
 
     /// The extension for CPython 3.`minor`.

@@ -79,6 +79,13 @@ class Recording:
         self.undo.clear()
         _put_back(originals)
 
+    def asked_for(self):
+        """Notes of what the imports looked up."""
+        notes = [("name", name, "") for name in sorted(self.names)]
+        for folder, stems in self.lookups.items():
+            notes.extend(("lookup", folder, stem) for stem in stems)
+        return notes
+
     def find_spec(self, original):
         def find_spec(finder, fullname, target=None):
             stem = fullname.rpartition(".")[2]
@@ -248,6 +255,37 @@ def _import(name):
     __import__(name)
 
 
+def _output_length():
+    """Bytes that the imports have printed: both streams are one file, which the freezer keeps."""
+    posix = sys.modules["posix"]
+    for fd in (1, 2):
+        try:
+            return posix.lseek(fd, 0, 1)
+        except OSError:
+            # An import has closed it.
+            continue
+    return 0
+
+
+def _let_go(native, report):
+    """Calls the hooks before the freeze; returns why there can be no image, or None."""
+    os = sys.modules["os"]
+    # What hooks print is nothing that a start would print.
+    flush()
+    native["flush_c"]()
+    report.append(("printed", str(_output_length()), ""))
+    folder, umask = os.getcwd(), os.umask(0o077)
+    os.umask(umask)
+    failure = run_before_freeze()
+    if failure is not None:
+        return failure
+    if os.getcwd() != folder:
+        return "a before_freeze hook changes the working directory"
+    if os.umask(umask) != umask:
+        return "a before_freeze hook changes the umask"
+    return None
+
+
 def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
@@ -298,14 +336,19 @@ def preload(job, native):
     except BaseException as error:
         recording.stop()
         text = "importing %s failed: %s: %s" % (name, type(error).__name__, error)
-        return [("refused", " ".join(text.split()), name)]
+        # It may have failed for want of a variable, which it then gets.
+        return [*recording.asked_for(), ("refused", " ".join(text.split()), name)]
+    if has_before_freeze():
+        refusal = _let_go(native, report)
+        if refusal is not None:
+            recording.stop()
+            flush()
+            return [*recording.asked_for(), ("refused", refusal, "")]
     recording.stop()
     native["recorder_module"]("")
     flush()
     main.pop("__file__", None)
-    for folder, stems in recording.lookups.items():
-        report.extend(("lookup", folder, stem) for stem in stems)
-    report.extend(("name", name, "") for name in sorted(recording.names))
+    report.extend(recording.asked_for())
     report.extend(("prefix", prefix, "") for prefix in sorted(recording.prefixes))
     renewed[:] = sorted(filter(can_renew, recording.renewed_by))
     for name in recording.renewed_by.difference(renewed):

@@ -51,12 +51,16 @@ pub fn leftovers(subject: &Subject) -> io::Result<Vec<&'static str>> {
 
 /// What an open descriptor leads to that the freezer did not hand over.
 fn unexpected_descriptor(subject: &Subject) -> io::Result<Option<PathBuf>> {
+    let mappings = subject.process().mappings()?;
     // 0 to 2, the socket and the record.
     let socket = format!("socket:[{}]", subject.peer());
     let mut descriptors = subject.process().descriptors()?.into_iter();
     let found = descriptors.find(|(number, target)| {
         let target = target.to_string_lossy();
-        *number > 2 && !target.starts_with("/memfd:glowplug-") && target != socket
+        *number > 2
+            && !target.starts_with("/memfd:glowplug-")
+            && !is_libffi(&target, &mappings)
+            && target != socket
     });
     Ok(found.map(|(_, target)| target))
 }
@@ -94,12 +98,19 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
         )));
     }
     let output = subject.output()?;
+    let output = &output[..report.printed.unwrap_or(output.len()).min(output.len())];
     if !output.is_empty() {
-        let text = String::from_utf8_lossy(&output);
+        let text = String::from_utf8_lossy(output);
         let line = text.lines().next().unwrap_or_default();
         return Ok(Some(format!("an import prints: {line}")));
     }
     Ok(None)
+}
+
+/// Whether a descriptor is libffi's on itself, which the thawed process opens again.
+fn is_libffi(target: &str, mappings: &[Mapping]) -> bool {
+    let name = target.rsplit('/').next().unwrap_or_default();
+    name.starts_with("libffi.so") && mappings.iter().any(|m| m.name == target)
 }
 
 /// Whether the process must be refused for what it shares with others.

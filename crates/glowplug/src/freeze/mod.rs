@@ -9,7 +9,7 @@
 //! examine    what it has that no image can hold: threads, descriptors, children, shared memory
 //! regions    which memory goes into the image
 //! write      the image file
-//! rehearse   thaws it once, and learns which pages a start writes to
+//! rehearse   thaws it once, and learns which pages a start touches
 //! detached   the freezer that runs behind a recorded start
 //! ```
 
@@ -36,7 +36,7 @@ use crate::inputs::{self, InputError, Observed, Tables};
 use crate::key::Digest;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
-use glowplug_image::HotRange;
+use rehearse::Touched;
 use report::Report;
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -69,6 +69,8 @@ pub struct Recipe {
     pub extra_files: Vec<PathBuf>,
     /// The key of the image.
     pub key: Digest,
+    /// Variables and files that may be in the image although they look like credentials.
+    pub allowed_secrets: Vec<String>,
     /// What the image is for, for people.
     pub target: String,
     /// The interpreter's version, for people and for the choice of the extension.
@@ -149,14 +151,17 @@ pub fn freeze(
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
         let mut subject =
-            Subject::start(recipe, runtime, &names.select(environment), &apart, closely)
+            Subject::start(recipe, runtime, &names.select(recipe, environment), &apart, closely)
                 .map_err(broken)?;
         let mut report = Report::parse(&subject.hear().map_err(broken)?);
         let mut record = subject.record().map_err(broken)?;
-        if names.learn(&report, &record, environment) {
+        let withheld = names.learn(&report, &record, environment);
+        let secret =
+            names.secret(recipe, environment).or_else(|| variables::secret_file(recipe, &record));
+        if withheld && secret.is_none() {
             continue;
         }
-        if !closely && examine::maps_shared_memory(&subject).map_err(broken)? {
+        if secret.is_none() && !closely && examine::maps_shared_memory(&subject).map_err(broken)? {
             // Finding out by which module would slow down every freeze, so that another pass is made for it.
             closely = true;
             continue;
@@ -172,8 +177,11 @@ pub fn freeze(
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (tables, unsound) = tables(&observed, started)?;
-        let reason =
-            report.refusal().or(examine::refusal(&subject, &report).map_err(broken)?).or(unsound);
+        // First the secret, which the imports may have failed for want of.
+        let reason = match secret.or_else(|| report.refusal()) {
+            Some(reason) => Some(reason),
+            None => examine::refusal(&subject, &report).map_err(broken)?.or(unsound),
+        };
         if let Some(reason) = reason {
             let refusal = Refusal { reason, inputs: tables, names };
             return Err(FreezeError::Refused(Box::new(refusal)));
@@ -246,15 +254,15 @@ impl Frozen {
         write::length(self)
     }
 
-    /// Writes the image to `file`, from its first byte; without hot pages for its rehearsal.
+    /// Writes the image to `file`, from its first byte; without what its rehearsal will show to be touched.
     ///
     /// # Errors
     /// Where the disk is full or the process cannot be read.
-    pub fn write(&self, recipe: &Recipe, file: &File, hot: Option<&[HotRange]>) -> io::Result<()> {
-        write::image(self, recipe, file, hot)
+    pub fn write(&self, recipe: &Recipe, file: &File, touched: Option<&Touched>) -> io::Result<()> {
+        write::image(self, recipe, file, touched)
     }
 
-    /// Thaws an image of this process once, and tells which pages a start writes to.
+    /// Thaws an image of this process once, and tells which pages a start touches.
     ///
     /// # Errors
     /// Where it does not thaw, which means that it must not be used.
@@ -264,8 +272,8 @@ impl Frozen {
         runtime: &Runtime,
         environment: &Environment,
         image: &File,
-    ) -> Result<Vec<HotRange>, FreezeError> {
-        let variables = self.names.select(environment);
+    ) -> Result<Touched, FreezeError> {
+        let variables = self.names.select(recipe, environment);
         rehearse::rehearse(recipe, runtime, &variables, image).map_err(FreezeError::Rehearsal)
     }
 }

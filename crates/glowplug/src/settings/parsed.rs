@@ -1,6 +1,6 @@
 //! Settings that were parsed before, in a form that costs nothing to read: lines of a name and a value.
 
-use super::layer::{Layer, ModuleEntry};
+use super::layer::{Layer, ModuleEntry, SecretEntry};
 use super::values::{ByteSize, Via};
 use crate::cache::Cache;
 use glowplug_image::inputs::Stamp;
@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// First line; another version of the format has another one.
-const HEADER: &str = "glowplug settings 1";
+const HEADER: &str = "glowplug settings 2";
 
 /// Where the parsed settings of one file are kept.
 pub struct ParsedFiles<'a> {
@@ -76,6 +76,12 @@ fn encode(stamp: &Stamp, layer: Option<&Layer>) -> Option<Vec<u8>> {
     if let Some(freeze) = layer.freeze {
         lines.put("freeze", switch_name(freeze))?;
     }
+    if let Some(sealed) = layer.sealed {
+        lines.put("sealed", switch_name(sealed))?;
+    }
+    for entry in &layer.allow_secrets {
+        lines.put("allow-secret", entry.0.as_bytes())?;
+    }
     lines.put("end", b"")?;
     Some(lines.0)
 }
@@ -115,6 +121,8 @@ fn set(layer: &mut Layer, name: &[u8], value: &[u8]) -> Option<()> {
         b"cache-dir" => layer.cache_dir = path(),
         b"cache-size" => layer.cache_size = Some(ByteSize(text()?.parse().ok()?)),
         b"freeze" => layer.freeze = Some(value == switch_name(true)),
+        b"sealed" => layer.sealed = Some(value == switch_name(true)),
+        b"allow-secret" => layer.allow_secrets.push(SecretEntry(text()?.to_owned())),
         _ => return None,
     }
     Some(())
@@ -153,6 +161,8 @@ mod tests {
             cache_dir: Some("/a folder/cache".into()),
             cache_size: Some(ByteSize(123)),
             freeze: Some(true),
+            sealed: Some(true),
+            allow_secrets: vec![SecretEntry("A_TOKEN".into()), SecretEntry("/p/.env".into())],
         }
     }
 

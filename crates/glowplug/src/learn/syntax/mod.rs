@@ -3,6 +3,9 @@
 mod expressions;
 mod source;
 mod statements;
+mod usage;
+
+pub use usage::names_used;
 
 use super::Leading;
 use ruff_python_ast::Stmt;
