@@ -36,7 +36,11 @@ ACTS = {
         "connects",
         "culprit.R",
     ),
-    "umask": ("import os\nos.umask(0o027)\n", "mask", "oct(culprit.os.umask(0))"),
+    "umask": (
+        "import os\nWAS = os.umask(0o027)\n",
+        "mask",
+        "oct(culprit.WAS), oct(culprit.os.umask(0))",
+    ),
     "chdir": ("import os\nos.chdir('/')\n", "directory", "culprit.os.getcwd()"),
     "limit": (
         "import resource as r\nr.setrlimit(r.RLIMIT_CORE, (0, 0))\n",

@@ -43,6 +43,7 @@ mod program;
 mod still;
 #[cfg(feature = "freeze")]
 mod thawed;
+#[cfg(feature = "freeze")]
 mod watch;
 
 #[cfg(feature = "freeze")]
@@ -69,11 +70,12 @@ pub unsafe extern "C" fn glowplug_main(
     };
     still::default_signals();
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
+    let environment = environment::Snapshot::take();
     // SAFETY: argc and argv are main's.
     if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {
         let _ = freezer.send(&[job::Note::refused(&message)]);
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
-    unsafe { still::prepare_and_stand_still(&mut freezer, &job) }
+    unsafe { still::prepare_and_stand_still(&mut freezer, &job, &environment) }
 }

@@ -105,7 +105,8 @@ fn shared_mappings() -> u64 {
 /// Processes that lost their parents: the freezer, which is this process's parent, adopts them. This process is counted as well.
 fn orphans() -> u64 {
     // SAFETY: only asks.
-    let mut parent = unsafe { libc::getppid() }.unsigned_abs();
+    let parent = unsafe { libc::syscall(libc::SYS_getppid) };
+    let mut parent = u32::try_from(parent).unwrap_or(0);
     let mut digits = [b'0'; 10];
     let mut first = digits.len();
     while parent > 0 && first > 0 {

@@ -122,8 +122,7 @@ pub unsafe extern "C" fn end(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *m
                 })
             })
         });
-        let known: HashSet<usize> =
-            held.iter().flat_map(each).map(|o| o as usize).collect();
+        let known: HashSet<usize> = held.iter().flat_map(each).map(|o| o as usize).collect();
         if let Some(objects) = tracked() {
             let new = each(&objects).map(|o| o as usize).filter(|o| !known.contains(o));
             watch.foreign.extend(new);

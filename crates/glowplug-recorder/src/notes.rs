@@ -208,6 +208,14 @@ pub fn named(op: Op, name: &[u8]) {
     }
 }
 
+/// Notes a signal that was sent, by its number.
+#[inline(never)]
+pub fn signalled(signal: c_int) {
+    // Their numbers have two digits at most.
+    let digit = |number: c_int| b'0' + number.rem_euclid(10) as u8;
+    named(Op::Signal, &[digit(signal / 10), digit(signal)]);
+}
+
 /// What changes from one moment, process or machine to the next.
 #[derive(Clone, Copy)]
 #[repr(u8)]

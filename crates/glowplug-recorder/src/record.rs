@@ -64,6 +64,8 @@ pub enum Op {
     Connection = b'C',
     /// A socket that was bound.
     Binding = b'B',
+    /// A signal that was sent.
+    Signal = b'K',
     /// Something of the moment that was asked for: `time`, `pid`, `entropy`, `host`, `umask`.
     Moment = b'T',
     /// The module that is being imported from here on; empty for none.

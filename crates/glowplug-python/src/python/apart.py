@@ -28,6 +28,7 @@ class Importing:
         self.acts = {}
         # Modules that need one that is kept apart.
         self.importers = {}
+        self.recording = None
         # Modules with which the import of something that is not kept apart begins.
         self.roots = {}
         self.watch = Watch(native, self) if self.apart and not self.blocking else None
@@ -50,12 +51,18 @@ class Importing:
         apart = self.is_apart(name)
         if self.watch:
             self.watch.change(apart)
-            if apart:
-                self.native["watch_own"](module, getattr(module, "__spec__", None))
+        self.own(name, module)
         if outside and not apart:
+            if self.watch:
+                self.watch.next_root()
             self.roots.setdefault(name)
         self.stack.append(name)
         self.native["recorder_module"](name)
+
+    def own(self, name, module):
+        """The module is there, its body has not begun: what is kept apart may change itself."""
+        if self.watch and module is not None and self.is_apart(name):
+            self.native["watch_own"](module, getattr(module, "__spec__", None))
 
     def leave(self):
         """The innermost body ends, or has failed."""
@@ -65,15 +72,19 @@ class Importing:
         self.stack.pop()
         self.aside(None)
 
+    def innermost(self):
+        """The module whose body runs; empty where none does."""
+        return self.stack[-1] if self.stack else ""
+
     def aside(self, name):
         """What comes is the doing of the module `name`; with None, of the innermost again."""
-        innermost = self.stack[-1] if self.stack else ""
-        self.native["recorder_module"](innermost if name is None else name)
+        self.native["recorder_module"](self.innermost() if name is None else name)
 
     def found(self):
         """What the pass that watches tells: in their order, the modules to preload."""
         if self.watch is None:
             return
+        self.watch.next_root()
         roots = list(self.roots)
         if self.watch.changed is not None and self.watch.changed < len(roots):
             module, what = self.watch.how
@@ -84,7 +95,7 @@ class Importing:
 
     def act(self, kind, detail=""):
         """Notes an act of the innermost module."""
-        self.acts.setdefault((self.stack[-1] if self.stack else "", kind), detail)
+        self.acts.setdefault((self.innermost(), kind), detail)
 
     def find_spec(self, original):
         """Stands for the function by which CPython looks for a module that is not loaded."""
@@ -138,11 +149,15 @@ class Watch:
         self.inside = False
         self.changed = None
         self.how = ("", "")
+        # What an import that is kept apart may have looked at, when the last of them was done.
+        self.seen = None
 
     def change(self, inside):
         """From here on a body runs that is kept apart, or one that is not."""
         if inside == self.inside or self.changed is not None:
             return
+        if inside:
+            self.next_root()
         self.inside = inside
         if inside:
             self.before = _process_state()
@@ -150,12 +165,37 @@ class Watch:
             return
         what = self.native["watch_end"]()
         after = _process_state()
+        self.seen = self.surroundings()
         if what is None:
             what = next((name for name in after if after[name] != self.before[name]), None)
         if what is not None:
             importing = self.importing
             self.changed = len(importing.roots)
-            self.how = (importing.stack[-1] if importing.stack else "", what)
+            self.how = (importing.innermost(), what)
+
+    def next_root(self):
+        """The last root is done. What it changed would be changed before what is kept apart and
+        came before it.
+        """
+        if self.seen is None or self.changed is not None or self.inside:
+            return
+        now = self.surroundings()
+        what = next((name for name in now if now[name] != self.seen[name]), None)
+        if what is not None:
+            roots = list(self.importing.roots)
+            self.changed = len(roots) - 1
+            self.how = (roots[-1], what)
+
+    def surroundings(self):
+        """What belongs to the process as a whole, and what any import may look at without importing
+        anything.
+        """
+        state = _process_state()
+        names = ("the signal handlers", "the sockets' time limit", "the locale")
+        seen = {name: state[name] for name in names}
+        seen["the environment"] = dict(sys.modules["os"].environ._data)
+        seen["the file mode mask"] = list(self.importing.recording.umasks)
+        return seen
 
 
 def _process_state():
@@ -163,7 +203,7 @@ def _process_state():
     signal = sys.modules["_signal"]
     atexit = sys.modules.get("atexit")
     abc = sys.modules.get("_abc")
-    gc = __import__("gc")
+    gc, locale = built_in("gc"), built_in("_locale")
     state = {
         "the recursion limit": sys.getrecursionlimit(),
         "the switch interval": sys.getswitchinterval(),
@@ -176,9 +216,19 @@ def _process_state():
     }
     socket = sys.modules.get("_socket")
     state["the sockets' time limit"] = socket.getdefaulttimeout() if socket else None
-    locale = sys.modules.get("_locale")
     state["the locale"] = locale.setlocale(locale.LC_ALL, None) if locale else None
     return state
+
+
+def built_in(name):
+    """A built-in module, which is loaded no more than it was before; None where it is none."""
+    if name in sys.modules:
+        return sys.modules[name]
+    if name not in sys.builtin_module_names:
+        return None
+    module = __import__(name)
+    del sys.modules[name]
+    return module
 
 
 def _folder():

@@ -18,7 +18,19 @@ _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 _METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
 
 # Clocks that the recorder does not see. The module is built in, and loaded by the import system.
-_CLOCKS = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+_CLOCKS = (
+    "monotonic",
+    "monotonic_ns",
+    "perf_counter",
+    "perf_counter_ns",
+    "process_time",
+    "process_time_ns",
+    "thread_time",
+    "thread_time_ns",
+    "clock_gettime",
+    "clock_gettime_ns",
+    "clock",
+)
 
 
 class _Clock:
@@ -28,9 +40,9 @@ class _Clock:
         self.clock = clock
         self.importing = importing
 
-    def __call__(self):
+    def __call__(self, *arguments):
         self.importing.act("time")
-        return self.clock()
+        return self.clock(*arguments)
 
 
 class Recording:
@@ -43,6 +55,10 @@ class Recording:
         self.names = set()
         self.prefixes = set()
         self.renewed_by = set()
+        # Masks that were set, in order.
+        self.umasks = []
+        # Modules that are loaded by somebody else's loader, innermost last.
+        self.loading = []
         self.undo = []
 
     def replace(self, owner, name, make):
@@ -59,10 +75,14 @@ class Recording:
         self.replace(_external.ExtensionFileLoader, "create_module", self.exec_module)
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
+        self.replace(_bootstrap, "_load_unlocked", self.load)
         self.replace(sys.modules["os"], "listdir", self.listdir)
         self.replace(sys.modules["os"], "uname", self.uname)
-        for name in _CLOCKS if "time" in sys.modules else ():
-            self.replace(sys.modules["time"], name, lambda clock: _Clock(clock, self.importing))
+        self.replace(sys.modules["os"], "umask", self.umask)
+        clocks = sys.modules.get("time")
+        for name in _CLOCKS:
+            if name in vars(clocks or sys):
+                self.replace(clocks, name, lambda clock: _Clock(clock, self.importing))
         if "tempfile" in sys.modules:
             self.listen_to_names(sys.modules["tempfile"])
         environ = type(sys.modules["os"].environ)
@@ -124,6 +144,9 @@ class Recording:
         def exec_module(loader, module):
             importing = self.importing
             name = getattr(module, "__name__", None) or module.name
+            if name in self.loading:
+                importing.own(name, module)
+                return original(loader, module)
             importing.enter(name, module)
             try:
                 result = original(loader, module)
@@ -134,6 +157,27 @@ class Recording:
             return result
 
         return exec_module
+
+    def load(self, original):
+        """Loaders that are none of those above: of zip files in older versions, and anybody's."""
+
+        def _load_unlocked(spec):
+            loader = spec.loader
+            executes = getattr(type(loader), "exec_module", None)
+            # Functions of this namespace belong to no module.
+            is_listener = executes is not None and getattr(executes, "__module__", None) is None
+            if loader is None or isinstance(loader, type) or is_listener:
+                # A package without code, a built-in or frozen module, or one of those above.
+                return original(spec)
+            self.loading.append(spec.name)
+            self.importing.enter(spec.name)
+            try:
+                return original(spec)
+            finally:
+                self.importing.leave()
+                self.loading.pop()
+
+        return _load_unlocked
 
     def listen_to_names(self, tempfile):
         self.replace(tempfile._RandomNameSequence, "__next__", self.next_name)
@@ -161,6 +205,22 @@ class Recording:
             pass
 
         return _cache_bytecode
+
+    def umask(self, original):
+        """A mask is set again at each thaw, unless somebody looks at what it was before."""
+
+        def umask(mask):
+            if not _discards_result(sys._getframe(1)):
+                # The recorder takes it for an act.
+                return original(mask)
+            self.umasks.append((self.importing.innermost(), mask))
+            self.importing.aside(_OWN)
+            try:
+                return original(mask)
+            finally:
+                self.importing.aside(None)
+
+        return umask
 
     def uname(self, original):
         def uname():
@@ -215,6 +275,20 @@ def _reader(frame):
     return frame
 
 
+# The opcode that throws a value away. The first instruction of code may be RESUME (3.11).
+_POP_TOP = compile("x", "", "exec").co_code[4 if sys.version_info >= (3, 11) else 2]
+
+
+def _discards_result(frame):
+    """Whether the call that a frame is at is a statement by itself."""
+    code = frame.f_code.co_code
+    after = frame.f_lasti + 2
+    while after < len(code) and code[after] == 0:
+        # An inline cache.
+        after += 2
+    return after < len(code) and code[after] == _POP_TOP
+
+
 def _asks_for_node(frame):
     """Whether `platform` asks on behalf of its function that tells the host's name."""
     while frame is not None and frame.f_globals.get("__name__") == "platform":
@@ -228,10 +302,7 @@ def _put_back(originals):
     """Whoever keeps a listener gets the function that it stood for: modules that imported it by
     name, and functions that have it as a default.
     """
-    present = "gc" in sys.modules
-    get_referrers = __import__("gc").get_referrers
-    if not present:
-        del sys.modules["gc"]
+    get_referrers = built_in("gc").get_referrers
     for listener, original in originals:
         for holder in get_referrers(listener):
             # Not those of classes, which may only be changed through the class.
@@ -267,6 +338,14 @@ def _output_length():
     return 0
 
 
+def _umask():
+    # That of `os` is listened to.
+    posix = sys.modules["posix"]
+    umask = posix.umask(0o077)
+    posix.umask(umask)
+    return umask
+
+
 def _let_go(native, report):
     """Calls the hooks before the freeze; returns why there can be no image, or None."""
     os = sys.modules["os"]
@@ -274,14 +353,13 @@ def _let_go(native, report):
     flush()
     native["flush_c"]()
     report.append(("printed", str(_output_length()), ""))
-    folder, umask = os.getcwd(), os.umask(0o077)
-    os.umask(umask)
+    folder, umask = os.getcwd(), _umask()
     failure = run_before_freeze()
     if failure is not None:
         return failure
     if os.getcwd() != folder:
         return "a before_freeze hook changes the working directory"
-    if os.umask(umask) != umask:
+    if _umask() != umask:
         return "a before_freeze hook changes the umask"
     return None
 
@@ -308,11 +386,12 @@ def preload(job, native):
         reserved_importer = job["file"][0]
         sys.path_importer_cache[reserved_importer] = None
     os = sys.modules["os"]
-    before = dict(os.environ._data)
+    before = environment
+    native["recorder_module"]("")
     known = set(sys.modules)
     importing = Importing(native, job)
-    recording = Recording(native, importing)
-    report = []
+    recording = importing.recording = Recording(native, importing)
+    report = [("folder", importing.folder or "", "")]
     recording.start()
     try:
         for name in job.get("preload", ()):
@@ -338,6 +417,7 @@ def preload(job, native):
         text = "importing %s failed: %s: %s" % (name, type(error).__name__, error)
         # It may have failed for want of a variable, which it then gets.
         return [*recording.asked_for(), ("refused", " ".join(text.split()), name)]
+    native["recorder_module"](_OWN)
     if has_before_freeze():
         refusal = _let_go(native, report)
         if refusal is not None:
@@ -345,7 +425,6 @@ def preload(job, native):
             flush()
             return [*recording.asked_for(), ("refused", refusal, "")]
     recording.stop()
-    native["recorder_module"]("")
     flush()
     main.pop("__file__", None)
     report.extend(recording.asked_for())
@@ -357,7 +436,10 @@ def preload(job, native):
     report.extend(("needs", importer, name) for importer, name in importing.importers.items())
     report.extend(importing.found())
     report.extend(("module", name, "") for name in list(sys.modules) if name not in known)
-    global environment_changes
+    report.extend(("act", name, "kept") for name in unknown_moments())
+    global environment_changes, umask_change
+    umask_change = recording.umasks[-1][1] if recording.umasks else None
+    report.extend(("umask", module, "") for module, _ in recording.umasks)
     after = os.environ._data
     environment_changes = [
         (key, after.get(key))
@@ -375,6 +457,15 @@ def preload(job, native):
 # the latter those of C, which the extension compares.
 environment_changes = []
 environ_changes = []
+
+# The variables that the interpreter was started with; set by the extension.
+environment = {}
+
+# The file mode mask that imports set, or None.
+umask_change = None
+
+# What happens meanwhile is no module's doing, and counts for nothing.
+_OWN = "<glowplug>"
 
 # The script's entry in sys.path_importer_cache, put there before the imports.
 reserved_importer = None

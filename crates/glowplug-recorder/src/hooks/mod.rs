@@ -3,6 +3,7 @@
 //! Their safety contracts are those of the functions that they stand for: arguments are handed on
 //! as they came, and a pointer is read here only where the real function has read it as well.
 
+mod attributes;
 mod directories;
 mod environment;
 mod libraries;
@@ -11,6 +12,7 @@ mod moment;
 mod names;
 mod opening;
 mod processes;
+mod signals;
 mod sockets;
 mod status;
 mod threads;

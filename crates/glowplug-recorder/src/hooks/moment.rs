@@ -26,6 +26,14 @@ hooks! {
         => |result| momentary(Moment::Time);
     fn getpid() -> pid_t
         => |result| momentary(Moment::ProcessId);
+    fn getppid() -> pid_t
+        => |result| momentary(Moment::ProcessId);
+    fn getpgrp() -> pid_t
+        => |result| momentary(Moment::ProcessId);
+    fn getpgid(process: pid_t) -> pid_t
+        => |result| momentary(Moment::ProcessId);
+    fn getsid(process: pid_t) -> pid_t
+        => |result| momentary(Moment::ProcessId);
     fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> isize
         => |result| momentary(Moment::Entropy);
     fn getentropy(buffer: *mut c_void, length: size_t) -> c_int

@@ -1,9 +1,10 @@
 //! What imports do that a thawed start would not do again, and whose doing it is.
 
+use super::apart::Apart;
 use super::examine;
 use super::report::Report;
 use super::reviewed::{self, Answer, Moment};
-use crate::inputs::{Deed, Op, Record};
+use crate::inputs::{self, Deed, Op, Record};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,10 @@ pub enum Cause {
     Writes(PathBuf),
     /// It starts a process.
     Starts(String),
+    /// It opens a device, or a file about another process.
+    Opens(PathBuf),
+    /// It sends a signal, by its number.
+    Signals(String),
     /// It connects to something.
     Connects(String),
     /// It leaves something behind that no image can hold.
@@ -37,6 +42,8 @@ pub enum Cause {
     Environment,
     /// It asks for something that is another thing at each start.
     Moment(Moment),
+    /// It keeps something of its moment where Glowplug does not know it to.
+    Keeps,
     /// It imports a module that is kept apart.
     Needs(String),
     /// An earlier freeze has found out.
@@ -49,11 +56,14 @@ impl fmt::Display for Cause {
             Cause::Prints => f.write_str("prints"),
             Cause::Writes(path) => write!(f, "writes {}", path.display()),
             Cause::Starts(program) => write!(f, "starts a process ({program})"),
+            Cause::Opens(path) => write!(f, "opens {}", path.display()),
+            Cause::Signals(number) => write!(f, "sends signal {number}"),
             Cause::Connects(where_to) => write!(f, "connects ({where_to})"),
             Cause::Leaves(what) => write!(f, "leaves {what}"),
             Cause::Changes(what) => write!(f, "changes {what}"),
             Cause::Environment => f.write_str("reads the whole environment"),
             Cause::Moment(moment) => write!(f, "uses {moment}"),
+            Cause::Keeps => f.write_str("keeps something of the moment in a way of its own"),
             Cause::Needs(module) => write!(f, "imports {module}"),
             Cause::Known(cause) => f.write_str(cause),
         }
@@ -82,10 +92,8 @@ pub fn of_pass(
             "folder" => Cause::Changes("the working directory"),
             "process" => Cause::Changes("limits, timers, masks or the session of the process"),
             "environment" => Cause::Environment,
-            "random" => Cause::Moment(Moment::Shared),
-            "time" => Cause::Moment(Moment::Time),
-            "host" => Cause::Moment(Moment::Host),
-            _ => return None,
+            "kept" => Cause::Keeps,
+            _ => Cause::Moment(told_moment(kind)?),
         };
         Some(Act { module: module.clone(), cause })
     });
@@ -93,15 +101,45 @@ pub fn of_pass(
         let cause = cause(deed, record, started)?;
         Some(Act { module: deed.module.clone(), cause })
     });
-    told.chain(seen).filter(|act| !is_answered(act)).collect()
+    // Who looks at the mask must find what it was in the program's order.
+    let is_looked_at = record.deeds.iter().any(|deed| is_umask(deed) && deed.module != inputs::OWN);
+    let masks = report.umasks.iter().filter(|_| is_looked_at);
+    let masks = masks.map(|module| Act { module: module.clone(), cause: Cause::Changes(MASK) });
+    told.chain(seen).chain(masks).filter(|act| !is_answered(act)).collect()
+}
+
+/// Why there can be no image: something was done that belongs to no module, so that nothing can be kept apart for it; or by one that
+/// is not.
+pub fn refusal(acts: &[Act], report: &Report, apart: &Apart) -> Option<String> {
+    let folder = std::env::current_dir().unwrap_or_default();
+    if report.folder.as_ref().is_some_and(|before| *before != folder) {
+        return Some(format!("{START} changes the working directory"));
+    }
+    let act = acts.iter().find(|act| !apart.has(&act.module))?;
+    let who = match act.module.as_str() {
+        "" => "an import".to_owned(),
+        inputs::STARTING => START.to_owned(),
+        module => format!("module `{module}`"),
+    };
+    Some(format!("{who} {}", act.cause))
+}
+
+/// What runs before the imports.
+const START: &str = "the start of the interpreter (site, sitecustomize, .pth files)";
+
+const MASK: &str = "the file mode mask";
+
+fn is_umask(deed: &Deed) -> bool {
+    deed.op == b'T' && deed.name == "umask"
 }
 
 /// What is worth telling people about the modules that were preloaded.
-pub fn notes(record: &Record) -> Vec<String> {
-    let moments = record.deeds.iter().filter_map(|deed| {
-        let moment = moment(deed)?;
-        let answer = reviewed::answer(&deed.module, moment)?;
-        Some(format!("module `{}` uses {moment}: {answer}", deed.module))
+pub fn notes(report: &Report, record: &Record) -> Vec<String> {
+    let told = report.acts.iter().filter_map(|(module, kind)| Some((module, told_moment(kind)?)));
+    let seen = record.deeds.iter().filter_map(|deed| Some((&deed.module, moment(deed)?)));
+    let moments = told.chain(seen).filter_map(|(module, moment)| {
+        let answer = reviewed::answer(module, moment)?;
+        Some(format!("module `{module}` uses {moment}: {answer}"))
     });
     let mut notes: Vec<String> = moments.collect();
     notes.sort();
@@ -117,27 +155,65 @@ fn is_answered(act: &Act) -> bool {
     }
 }
 
-fn moment(deed: &Deed) -> Option<Moment> {
-    if deed.op != b'T' {
-        return None;
-    }
-    Moment::from_name(deed.name.to_str()?)
+/// What the interpreter's reports call what only it sees.
+fn told_moment(kind: &str) -> Option<Moment> {
+    Some(match kind {
+        "random" => Moment::Shared,
+        "time" => Moment::Time,
+        "host" => Moment::Host,
+        _ => return None,
+    })
 }
 
-fn cause(deed: &Deed, record: &Record, started: SystemTime) -> Option<Cause> {
+fn moment(deed: &Deed) -> Option<Moment> {
+    let name = deed.name.to_str()?;
     match deed.op {
-        b'W' | b'B' => {
-            let path = Path::new(&deed.name);
-            was_written(path, record, started).then(|| Cause::Writes(path.to_owned()))
+        b'T' => Moment::from_name(name),
+        b'O' | b'D' | b'L' => {
+            TELLING.iter().find(|(path, _)| *path == name).map(|(_, moment)| *moment)
         }
+        _ => None,
+    }
+}
+
+/// Whether every interpreter asks for it when it starts: it tries its clocks and draws its hash seed.
+fn is_own(deed: &Deed, moment: Moment) -> bool {
+    deed.module == inputs::STARTING && matches!(moment, Moment::Time | Moment::Entropy)
+}
+
+/// Files and links that tell what is another thing at each start.
+const TELLING: [(&str, Moment); 10] = [
+    ("/dev/hwrng", Moment::Entropy),
+    ("/dev/random", Moment::Entropy),
+    ("/dev/urandom", Moment::Entropy),
+    ("/proc/loadavg", Moment::Time),
+    ("/proc/self", Moment::Pid),
+    ("/proc/stat", Moment::Time),
+    ("/proc/sys/kernel/hostname", Moment::Host),
+    ("/proc/sys/kernel/random/uuid", Moment::Entropy),
+    ("/proc/thread-self", Moment::Pid),
+    ("/proc/uptime", Moment::Time),
+];
+
+fn cause(deed: &Deed, record: &Record, started: SystemTime) -> Option<Cause> {
+    if deed.module == inputs::OWN {
+        return None;
+    }
+    let path = Path::new(&deed.name);
+    match deed.op {
+        b'O' | b'W' | b'D' if inputs::is_unrepeatable(path, record.pid) => {
+            Some(Cause::Opens(path.to_owned()))
+        }
+        b'W' if is_bytecode_of_start(deed, path) => None,
+        b'W' | b'B' => was_written(path, record, started).then(|| Cause::Writes(path.to_owned())),
         b'X' => {
             let name = Path::new(&deed.name).file_name()?.to_string_lossy().into_owned();
             (!only_answers(&name, deed, record)).then_some(Cause::Starts(name))
         }
         b'C' => Some(Cause::Connects(deed.name.to_string_lossy().into_owned())),
-        b'T' if deed.name == "umask" => Some(Cause::Changes("the file mode mask")),
-        b'T' if !deed.module.is_empty() => moment(deed).map(Cause::Moment),
-        _ => None,
+        b'K' => Some(Cause::Signals(deed.name.to_string_lossy().into_owned())),
+        b'T' if is_umask(deed) => Some(Cause::Changes(MASK)),
+        _ => moment(deed).filter(|moment| !is_own(deed, *moment)).map(Cause::Moment),
     }
 }
 
@@ -189,8 +265,15 @@ fn changed_since(status: &std::fs::Metadata, started: SystemTime) -> bool {
     since(status.mtime(), status.mtime_nsec()) || since(status.ctime(), status.ctime_nsec())
 }
 
+/// Ordinary files lie in `/dev/shm`.
 fn is_pseudo(path: &Path) -> bool {
     ["/dev", "/proc", "/sys"].iter().any(|top| path.starts_with(top))
+        && !path.starts_with("/dev/shm")
+}
+
+/// Bytecode that Python writes before it is kept from doing so: the import system's own doing.
+fn is_bytecode_of_start(deed: &Deed, path: &Path) -> bool {
+    deed.module == inputs::STARTING && path.parent().is_some_and(is_bytecode_folder)
 }
 
 /// Python makes it for the bytecode that it writes down.

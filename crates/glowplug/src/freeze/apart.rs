@@ -12,7 +12,7 @@
 
 use super::acts::{Act, Cause};
 use super::report::Report;
-use crate::inputs::Record;
+use crate::inputs::{self, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -88,14 +88,14 @@ impl Apart {
         let written = record.deeds.iter().filter(|deed| matches!(deed.op, b'W' | b'B'));
         self.written.extend(written.map(|deed| PathBuf::from(&deed.name)));
         let mut new = false;
-        for act in acts.iter().filter(|act| !act.module.is_empty()) {
-            if !self.is_apart(&act.module) {
+        for act in acts.iter().filter(|act| is_module(&act.module)) {
+            if !self.has(&act.module) {
                 self.modules.insert(act.module.clone(), act.cause.clone());
                 new = true;
             }
         }
         for (importer, module) in &report.needs {
-            if !self.is_apart(importer) {
+            if !self.has(importer) {
                 self.modules.insert(importer.clone(), Cause::Needs(module.clone()));
                 new = true;
             }
@@ -121,7 +121,7 @@ impl Apart {
     }
 
     /// Whether a module, or a package that it lies in, is kept apart already.
-    fn is_apart(&self, module: &str) -> bool {
+    pub fn has(&self, module: &str) -> bool {
         let mut name = module;
         loop {
             if self.modules.contains_key(name) {
@@ -159,6 +159,11 @@ impl Apart {
         });
         modules.chain(after).collect()
     }
+}
+
+/// Whether this names a module, and not who acts beside them.
+fn is_module(name: &str) -> bool {
+    !name.is_empty() && name != inputs::STARTING && name != inputs::OWN
 }
 
 #[cfg(test)]

@@ -173,12 +173,13 @@ pub fn freeze(
         if report.refused.is_empty() && apart.learn(&acts, &report, &record) {
             continue;
         }
-        let notes = acts::notes(&record);
+        let notes = acts::notes(&report, &record);
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (tables, unsound) = tables(&observed, started)?;
         // First the secret, which the imports may have failed for want of.
-        let reason = match secret.or_else(|| report.refusal()) {
+        let alone = || report.refusal().or_else(|| acts::refusal(&acts, &report, &apart));
+        let reason = match secret.or_else(alone) {
             Some(reason) => Some(reason),
             None => examine::refusal(&subject, &report).map_err(broken)?.or(unsound),
         };

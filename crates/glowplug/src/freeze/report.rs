@@ -23,6 +23,10 @@ pub struct Report {
     pub prefixes: BTreeSet<Vec<u8>>,
     /// Modules and what their import did: the kind of an act.
     pub acts: Vec<(String, String)>,
+    /// The working directory before the imports.
+    pub folder: Option<PathBuf>,
+    /// Modules that set the file mode mask without looking at what it was.
+    pub umasks: Vec<String>,
     /// Modules and the one that is kept apart that they need.
     pub needs: Vec<(String, String)>,
     /// Modules that can be imported before those that are kept apart, in order.
@@ -51,6 +55,10 @@ impl Report {
                 "prefix" => {
                     report.prefixes.insert(note.a.clone());
                 }
+                "folder" => {
+                    report.folder = Some(PathBuf::from(OsString::from_vec(note.a.clone())));
+                }
+                "umask" => report.umasks.push(text(&note.a)),
                 "act" => report.acts.push((text(&note.a), text(&note.b))),
                 "needs" => report.needs.push((text(&note.a), text(&note.b))),
                 "root" => report.roots.push(text(&note.a)),

@@ -54,6 +54,8 @@ pub enum Answer {
     Renewed,
     /// Nothing is kept of it that a program could tell.
     NotKept,
+    /// What is kept of it means something within a process alone: another value would do as well.
+    Immaterial,
     /// The module is not preloaded.
     KeptApart,
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Answer {
         f.write_str(match self {
             Answer::Renewed => "renewed at each start",
             Answer::NotKept => "not kept",
+            Answer::Immaterial => "kept, and immaterial",
             Answer::KeptApart => "imported at each start",
         })
     }

@@ -100,12 +100,18 @@ pub struct Record {
     pub deeds: Vec<Deed>,
 }
 
+/// In place of a module: what was done before the imports, when the interpreter and `site` started.
+pub const STARTING: &str = "<start>";
+
+/// In place of a module: what the freezer's own code does, and hooks before the freeze.
+pub const OWN: &str = "<glowplug>";
+
 /// Something that was done while a module was being imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deed {
     /// The module; empty where there was none.
     pub module: String,
-    /// The recorder's letter: `W`, `X`, `C`, `B` or `T`.
+    /// The recorder's letter: `W`, `X`, `C`, `B`, `K` or `T`; below `/dev` and `/proc` also `O`, `D` or `L`.
     pub op: u8,
     /// The file, program, socket or fact.
     pub name: OsString,
@@ -126,7 +132,7 @@ impl Record {
             ..Record::default()
         };
         let data = &data[..used.min(data.len())];
-        let mut module = String::new();
+        let mut module = STARTING.to_owned();
         // A process that ends between reserving and writing an entry leaves NULs: these are empty entries.
         for entry in data.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
             match entry[0] {
@@ -139,12 +145,15 @@ impl Record {
 
     fn take(&mut self, op: u8, name: &[u8], module: &str) {
         let text = || OsString::from_vec(name.to_vec());
-        if matches!(op, b'W' | b'X' | b'C' | b'B' | b'T') {
+        let is_pseudo = || name.starts_with(b"/dev/") || name.starts_with(b"/proc/");
+        if matches!(op, b'W' | b'X' | b'C' | b'B' | b'K' | b'T')
+            || matches!(op, b'O' | b'D' | b'L') && is_pseudo()
+        {
             self.deeds.push(Deed { module: module.to_owned(), op, name: text() });
         }
         match op {
             b'E' => _ = self.variables.insert(text()),
-            b'X' | b'C' | b'B' | b'T' => {}
+            b'X' | b'C' | b'B' | b'K' | b'T' => {}
             _ => match Op::of(op) {
                 Some(op) if name.first() == Some(&b'/') => {
                     self.note(tidy(OsStr::from_bytes(name)), op);
