@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: many starts in a row")
+    config.addinivalue_line("markers", "judge: takes an hour; `make judge` runs it")
     config.addinivalue_line("markers", "core: runs on every interpreter, not on three of them")
     config.addinivalue_line("markers", "packages: needs packages from an index")
 

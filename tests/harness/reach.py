@@ -13,7 +13,7 @@ _DEPTH = 12
 
 
 def values(names):
-    """For each module the texts of values by place, as in `_inst.state`, as far as they belong to it."""
+    """For each module the texts of the values that belong to it, by place as in `_inst.state`."""
     all_found = {}
     for name in names:
         found = all_found[name] = {}

@@ -14,50 +14,37 @@
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
+//! | `collector.rs` | what `gc` tells of preloaded objects |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![cfg(all(target_os = "linux", target_arch = "x86_64", feature = "freeze"))]
 
-#[cfg(feature = "freeze")]
+mod collector;
 mod descriptor;
-#[cfg(feature = "freeze")]
 mod environment;
-#[cfg(feature = "freeze")]
 mod finish;
-#[cfg(feature = "freeze")]
 mod hooks;
-#[cfg(feature = "freeze")]
 mod interpreter;
-#[cfg(feature = "freeze")]
 mod job;
-#[cfg(feature = "freeze")]
 mod native;
-#[cfg(feature = "freeze")]
 mod object;
-#[cfg(feature = "freeze")]
 mod population;
-#[cfg(feature = "freeze")]
 mod program;
-#[cfg(feature = "freeze")]
 mod still;
-#[cfg(feature = "freeze")]
 mod thawed;
 #[cfg(feature = "freeze")]
 mod watch;
 
-#[cfg(feature = "freeze")]
 use std::ffi::{c_char, c_int};
 
 /// Exit status of an interpreter that could not be prepared for freezing; the reason has gone to the freezer.
-#[cfg(feature = "freeze")]
 const EXIT_NOT_PREPARED: c_int = 125;
 
 /// Replaces the interpreter's `main` in a freezer.
 ///
 /// # Safety
 /// Called once by the recorder, in the main thread, with what the C library would have given to `main`.
-#[cfg(feature = "freeze")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glowplug_main(
     argc: c_int,

@@ -14,8 +14,8 @@ import sys
 # Attributed to code of the library, not to the module that asked for a variable.
 _ENVIRONMENT_CODE = {"os", "_collections_abc", "collections.abc"}
 
-# Lists every folder of sys.path, but only for names that end in -info.
-_METADATA_CODE = {"importlib.metadata", "importlib_metadata"}
+# They list every folder of sys.path, but only for names that end in -info.
+_METADATA_MODULES = {"importlib.metadata", "importlib_metadata"}
 
 # Clocks that the recorder does not see. The module is built in, and loaded by the import system.
 _CLOCKS = (
@@ -76,7 +76,6 @@ class Recording:
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
         self.replace(_bootstrap, "_load_unlocked", self.load)
-        self.replace(sys.modules["os"], "listdir", self.listdir)
         self.replace(sys.modules["os"], "uname", self.uname)
         self.replace(sys.modules["os"], "umask", self.umask)
         clocks = sys.modules.get("time")
@@ -85,6 +84,8 @@ class Recording:
                 self.replace(clocks, name, lambda clock: _Clock(clock, self.importing))
         if "tempfile" in sys.modules:
             self.listen_to_names(sys.modules["tempfile"])
+        for name in _METADATA_MODULES:
+            self.listen_to_metadata(sys.modules.get(name))
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -126,19 +127,25 @@ class Recording:
 
         return _fill_cache
 
-    def listdir(self, original):
+    def listen_to_metadata(self, module):
+        """Its own method is replaced, not `os.listdir`: programs ask whether that is a member of
+        `os.supports_fd`, and import it by name.
+        """
+        path = getattr(module, "FastPath", None)
+        if path is not None and "children" in path.__dict__:
+            self.replace(path, "children", self.metadata_children)
+
+    def metadata_children(self, original):
         flags = self.native["recorder_flags"]
 
-        def listdir(path=None):
-            if sys._getframe(1).f_globals.get("__name__") not in _METADATA_CODE:
-                return original(path)
+        def children(path):
             flags(1, 0)
             try:
                 return original(path)
             finally:
                 flags(0, 1)
 
-        return listdir
+        return children
 
     def exec_module(self, original):
         def exec_module(loader, module):
@@ -154,6 +161,8 @@ class Recording:
                 importing.leave()
             if name == "tempfile" and original.__name__ == "exec_module":
                 self.listen_to_names(module)
+            if name in _METADATA_MODULES:
+                self.listen_to_metadata(module)
             return result
 
         return exec_module

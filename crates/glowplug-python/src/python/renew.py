@@ -1,5 +1,5 @@
-"""What modules derive from the whole environment, or keep of the moment, when they are imported, and
-how a thawed process makes it again.
+"""What modules derive from the whole environment, or keep of the moment, when they are imported,
+and how a thawed process makes it again.
 
 A module that takes the whole environment is no reason to refuse if it stands in this table, and if
 what it holds when it is frozen is exactly what `fresh` makes: then the same function makes the
