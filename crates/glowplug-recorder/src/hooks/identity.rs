@@ -15,6 +15,7 @@ use core::ptr::NonNull;
 use libc::{Dl_info, pid_t};
 
 use crate::next::{look_up, next};
+use crate::notes::{Moment, momentary};
 use crate::{record, syscall};
 
 /// Ids of processes are below 2^22 (`PID_MAX_LIMIT`).
@@ -35,6 +36,7 @@ pub unsafe extern "C" fn getpid() -> pid_t {
 }
 
 extern "C" fn told(asker: *const c_void) -> pid_t {
+    momentary(Moment::ProcessId);
     let id = syscall::process_id();
     if record::is_in_freezer() && !is_python(asker) { id | NOBODYS } else { id }
 }
