@@ -120,7 +120,12 @@ def test_length_of_command_lines(starter):
 
 
 @pytest.mark.parametrize(
-    ("name", "requirements"), [("numpy_randomness", "data"), ("cryptography_randomness", "web")]
+    ("name", "requirements"),
+    [
+        ("numpy_randomness", "data"),
+        ("cryptography_randomness", "web"),
+        ("frames_randomness", "frames"),
+    ],
 )
 def test_unseeded_numbers_differ(starter, name, requirements):
     inside = in_environment(starter, requirements)

@@ -8,6 +8,7 @@
 //! | `interpreter.rs` | initialises CPython as its own `main` would |
 //! | `job.rs` | what the freezer asks for, and what it is told |
 //! | `python/preload.py` | imports and notes what was read |
+//! | `python/apart.py`, `watch.rs` | whose import does what, and whether what is kept apart can be done later |
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
@@ -32,6 +33,7 @@ mod population;
 mod program;
 mod still;
 mod thawed;
+mod watch;
 
 use std::ffi::{c_char, c_int};
 
@@ -54,11 +56,19 @@ pub unsafe extern "C" fn glowplug_main(
     };
     still::default_signals();
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
+    let environment = environment::Snapshot::take();
     // SAFETY: argc and argv are main's.
-    if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {
-        let _ = freezer.send(&[job::Note::refused(&message)]);
+    let has_site = match unsafe { interpreter::initialise(argc, argv) } {
+        Ok(has_site) => has_site,
+        Err(message) => {
+            let _ = freezer.send(&[job::Note::refused(&message)]);
+            return EXIT_NOT_PREPARED;
+        }
+    };
+    if !has_site {
+        let _ = freezer.send(&[job::Note::refused("the interpreter runs without site")]);
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
-    unsafe { still::prepare_and_stand_still(&mut freezer, &job) }
+    unsafe { still::prepare_and_stand_still(&mut freezer, &job, &environment) }
 }

@@ -2,7 +2,7 @@
 true again.
 
 The namespace is that of preload.py and renew.py: `environment_changes`, `environ_changes`,
-`reserved_importer` and `renew` come from there.
+`umask_change`, `reserved_importer` and `renew` come from there.
 """
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -14,7 +14,9 @@ def mend(start, native):
     """
     os = sys.modules["os"]
     _environment(os, start["environ"])
-    renew()
+    if umask_change is not None:
+        os.umask(umask_change)
+    renew(native)
     _arguments(os, start)
     _importer(start.get("script"))
     _signals(start["ignored"])

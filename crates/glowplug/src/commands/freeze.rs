@@ -155,6 +155,8 @@ fn into_file(
             .iter()
             .map(|module| Preload { module: module.clone(), optional: false })
             .collect(),
+        apart: Vec::new(),
+        roots: Vec::new(),
         path0: None,
         program: None,
         key: Digest(Default::default()),

@@ -177,6 +177,11 @@ fn become_image(start: &Start<'_>, image: OpenImage) -> Reason {
     let Some(runtime) = Runtime::find(start.environment) else {
         return Reason::Thaw("Glowplug's restorer is not there".to_owned());
     };
+    if start.settings.explain {
+        for kept in crate::meta::Meta::of(image.meta()).apart {
+            explain::apart(&kept.module, &kept.cause);
+        }
+    }
     let thaw = Thaw {
         restorer: &runtime.restorer(),
         interpreter: &start.interpreter.path,

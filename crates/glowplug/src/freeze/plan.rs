@@ -49,6 +49,8 @@ pub fn recipe(
         interpreter,
         options: start.command.python_options.iter().map(|&option| option.to_owned()).collect(),
         preload,
+        apart: Vec::new(),
+        roots: Vec::new(),
         path0: path0(start, freezable)?,
         program: program.map(|program| (program.file, program.leading.prefix_len)),
         key: freezable.key,

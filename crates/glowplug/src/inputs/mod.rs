@@ -17,7 +17,8 @@ mod tables;
 
 pub use build::{build, build_refusal};
 pub use check::check;
-pub use observe::{Observed, Op, Record, Seen};
+pub use observe::{Deed, OWN, Observed, Op, Record, STARTING, Seen};
+pub use pseudo::is_unrepeatable;
 pub use tables::{Note, Tables};
 
 /// Why no image can be made from what a freezer saw.

@@ -53,6 +53,9 @@ fn text(name: &str, image: &OpenImage, inputs: bool) -> String {
     if !anatomy.refusal {
         describe_needs(&mut text, &anatomy);
     }
+    for kept in &anatomy.meta.apart {
+        text.field("apart", format_args!("{}, which {}", kept.module, kept.cause));
+    }
     for note in &anatomy.meta.notes {
         text.field("note", note);
     }
