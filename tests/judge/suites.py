@@ -43,7 +43,7 @@ SAMPLE = tuple(
 _WHOLE = """
     test__locale test_abc test_ast test_asyncgen test_atexit test_audit test_bdb test_builtin
     test_capi test_cmd_line test_cmd_line_script test_code test_codecs test_collections
-    test_compile test_concurrent_futures.test_thread_pool test_context test_contextlib test_copy
+    test_compile  test_context test_contextlib test_copy
     test_copyreg test_coroutines test_cprofile test_ctypes test_datetime test_decimal test_descr
     test_dict test_doctest test_embed test_enum test_epoll test_exceptions test_faulthandler
     test_fcntl test_file test_fileinput test_fileio test_finalization test_fork1 test_frame
@@ -60,9 +60,20 @@ _WHOLE = """
     test_weakset test_xml_etree test_zipfile test_zipimport test_zoneinfo
 """
 
-_NEW = {
+# Suites that this CPython alone has.
+_LATER = {
+    "test_concurrent_futures.test_process_pool": ((3, 13),),
     "test_concurrent_futures.test_thread_pool": ((3, 13),),
+    "test_monitoring": ((3, 13),),
+    "test_type_params": ((3, 13),),
 }
+
+_PRIMITIVES = (
+    "*WithProcessesTestConnection*",
+    "*WithProcessesTestEvent*",
+    "*WithProcessesTestLock*",
+    "*WithProcessesTestSemaphore*",
+)
 
 # What takes much time, or cannot be in the image as a whole.
 _PARTS = (
@@ -73,12 +84,16 @@ _PARTS = (
     # Its import opens /dev/vsock.
     Suite("test_socket", ("!*VSOCK*",), preload=False),
     Suite("test_signal", ("!*ItimerTest*", "!*PendingSignalsTests*")),
+    *(
+        Suite(f"test_multiprocessing_{way}.test_processes", _PRIMITIVES, minors=((3, 13),))
+        for way in ("fork", "forkserver", "spawn")
+    ),
     Suite("test_asyncio", ("*test_base_events*", "*test_futures*", "*test_locks*")),
     Suite("test_asyncio", ("*test_subprocess*", "*test_streams*", "*test_unix_events*")),
 )
 
 SUITES = (
     *SAMPLE,
-    *(Suite(name, minors=_NEW.get(name, Suite.minors)) for name in _WHOLE.split()),
+    *(Suite(name, minors=_LATER.get(name, Suite.minors)) for name in [*_WHOLE.split(), *_LATER]),
     *_PARTS,
 )

@@ -158,7 +158,11 @@ impl Program {
             }
             Target::Module(name) => {
                 let name = name.to_str()?;
-                let ModuleTarget { file, package } = learn::module_target(name, known?.opened())?;
+                let target = match known {
+                    Some(known) => learn::module_target(name, known.opened()),
+                    None => sought(start, name),
+                };
+                let ModuleTarget { file, package } = target?;
                 (file, Some(package))
             }
             _ => return None,
@@ -177,6 +181,15 @@ impl Program {
         let newlines = self.source[..len].iter().filter(|&&byte| byte == b'\n').count();
         u32::try_from(newlines).unwrap_or(u32::MAX)
     }
+}
+
+/// What `-m` would run, of a program that has not been started yet.
+fn sought(start: &Start<'_>, module: &str) -> Option<ModuleTarget> {
+    let folder = start.folder.as_deref()?;
+    let options = &start.command.python_options;
+    let candidates = start.interpreter.module_candidates(options, folder, module);
+    // The first alone: one that comes later is hidden by it.
+    learn::module_target(module, candidates.first().map(PathBuf::as_path))
 }
 
 /// The leading imports of `-c` code; none for other targets without a file.
