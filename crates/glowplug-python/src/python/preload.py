@@ -78,6 +78,9 @@ class Recording:
         self.replace(_bootstrap, "_load_unlocked", self.load)
         self.replace(sys.modules["os"], "uname", self.uname)
         self.replace(sys.modules["os"], "umask", self.umask)
+        self.replace(sys.modules["_thread"], "get_native_id", self.native_id)
+        if "threading" in sys.modules:
+            self.replace(sys.modules["threading"], "get_native_id", self.native_id)
         clocks = sys.modules.get("time")
         for name in _CLOCKS:
             if name in vars(clocks or sys):
@@ -230,6 +233,15 @@ class Recording:
                 self.importing.aside(None)
 
         return umask
+
+    def native_id(self, original):
+        def get_native_id():
+            # `threading` notes that of its threads, and gets the main thread's again at each thaw.
+            if sys._getframe(1).f_globals.get("__name__") != "threading":
+                self.importing.act("pid")
+            return original()
+
+        return get_native_id
 
     def uname(self, original):
         def uname():

@@ -160,6 +160,7 @@ fn told_moment(kind: &str) -> Option<Moment> {
     Some(match kind {
         "random" => Moment::Shared,
         "time" => Moment::Time,
+        "pid" => Moment::Pid,
         "host" => Moment::Host,
         _ => return None,
     })
