@@ -48,7 +48,8 @@ _WHOLE = """
     test_finalization test_fork1 test_frame test_functools test_gc test_generators test_getpass
     test_gettext test_glob test_hash test_hashlib test_import test_importlib test_inspect test_io
     test_ipaddress test_itertools test_json test_linecache test_locale test_logging test_marshal
-    test_memoryview test_mmap test_os test_pathlib test_pdb test_pickle test_pkgutil test_platform test_poll
+    test_memoryview test_mmap test_os test_pathlib test_pdb test_pickle test_pkgutil
+    test_platform test_poll
     test_posix test_print test_profile test_pty test_pwd test_queue test_re test_readline
     test_resource test_runpy test_script_helper test_secrets test_selectors test_shelve test_shutil
     test_site test_sqlite3 test_ssl test_strptime test_struct test_subprocess test_support test_sys
