@@ -1,5 +1,5 @@
-//! Asking for what is another thing at the next start: clocks, the process id, random numbers, the
-//! host's name, the file mode mask.
+//! Asking for what is another thing at the next start: clocks, process ids, random numbers, the
+//! host's name, the file mode mask. The own process id is in `identity.rs`.
 //!
 //! Programs ask for the time often, and these hooks stay in front of libc in a thawed process: there
 //! they look at one byte and go on.
@@ -24,8 +24,6 @@ hooks! {
         => |result| momentary(Moment::Time);
     fn time(time: *mut isize) -> isize
         => |result| momentary(Moment::Time);
-    fn getpid() -> pid_t
-        => |result| momentary(Moment::ProcessId);
     fn getppid() -> pid_t
         => |result| momentary(Moment::ProcessId);
     fn getpgrp() -> pid_t
