@@ -15,6 +15,8 @@
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
 //! | `collector.rs` | what `gc` tells of preloaded objects |
+//! | `listening.rs` | listeners in front of built-in functions while imports are recorded |
+//! | `method.rs` | the definitions of built-in functions |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
@@ -27,6 +29,8 @@ mod finish;
 mod hooks;
 mod interpreter;
 mod job;
+mod listening;
+mod method;
 mod native;
 mod object;
 mod population;

@@ -33,18 +33,6 @@ _CLOCKS = (
 )
 
 
-class _Clock:
-    """Stands for a function of `time`. Like a built-in one it is no method where a class has it."""
-
-    def __init__(self, clock, importing):
-        self.clock = clock
-        self.importing = importing
-
-    def __call__(self, *arguments):
-        self.importing.act("time")
-        return self.clock(*arguments)
-
-
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
@@ -60,11 +48,24 @@ class Recording:
         # Modules that are loaded by somebody else's loader, innermost last.
         self.loading = []
         self.undo = []
+        self.listened_to = []
 
     def replace(self, owner, name, make):
         original = owner.__dict__[name]
         setattr(owner, name, make(original))
         self.undo.append((owner, name, original))
+
+    def listen(self, owner, name, make):
+        """Listens to a built-in function. It stays the object that it is, so that imports may keep
+        it: what `make` makes is called in its place, and calls its twin.
+        """
+        function = owner.__dict__[name]
+        twin = self.native["twin"](function)
+        if twin is None:
+            self.replace(owner, name, make)
+        else:
+            self.native["listen"](function, make(twin))
+            self.listened_to.append(function)
 
     def start(self):
         self.replace(_external.FileFinder, "find_spec", self.find_spec)
@@ -76,12 +77,12 @@ class Recording:
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
         self.replace(_bootstrap, "_load_unlocked", self.load)
-        self.replace(sys.modules["os"], "uname", self.uname)
-        self.replace(sys.modules["os"], "umask", self.umask)
+        self.listen(sys.modules["os"], "uname", self.uname)
+        self.listen(sys.modules["os"], "umask", self.umask)
         clocks = sys.modules.get("time")
         for name in _CLOCKS:
             if name in vars(clocks or sys):
-                self.replace(clocks, name, lambda clock: _Clock(clock, self.importing))
+                self.listen(clocks, name, self.clock)
         if "tempfile" in sys.modules:
             self.listen_to_names(sys.modules["tempfile"])
         for name in _METADATA_MODULES:
@@ -98,6 +99,9 @@ class Recording:
             originals.append((owner.__dict__[name], original))
             setattr(owner, name, original)
         self.undo.clear()
+        for function in self.listened_to:
+            self.native["listen"](function, None)
+        self.listened_to.clear()
         _put_back(originals)
 
     def asked_for(self):
@@ -219,8 +223,9 @@ class Recording:
         """A mask is set again at each thaw, unless somebody looks at what it was before."""
 
         def umask(mask):
-            if not _discards_result(sys._getframe(1)):
-                # The recorder takes it for an act.
+            caller = sys._getframe(1)
+            if caller.f_globals is globals() or not _discards_result(caller):
+                # The recorder takes it for an act, unless we ask ourselves.
                 return original(mask)
             self.umasks.append((self.importing.innermost(), mask))
             self.importing.aside(_OWN)
@@ -230,6 +235,13 @@ class Recording:
                 self.importing.aside(None)
 
         return umask
+
+    def clock(self, original):
+        def clock(*arguments):
+            self.importing.act("time")
+            return original(*arguments)
+
+        return clock
 
     def uname(self, original):
         def uname():
