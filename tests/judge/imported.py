@@ -35,7 +35,9 @@ def names(statement):
 def is_about(name):
     """Whether it is a module, can be had here, and programs use it."""
     outermost = name.partition(".")[0]
-    if outermost in ("test", "__future__") or outermost.startswith(("_test", "_xx", "xx")):
+    if outermost in ("test", "doctest", "__future__") or outermost.startswith(
+        ("_test", "_xx", "xx")
+    ):
         return False
     try:
         importlib.import_module(name)

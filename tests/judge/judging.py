@@ -25,7 +25,7 @@ class Judge:
     words: Sequence[str]
     """What follows `python`."""
     preload: Sequence[str]
-    """What is asked to stand in the image, besides the leading imports: all of it has to."""
+    """What is asked to stand in the image, besides the leading imports."""
     outcomes: Path
     read: Callable[[Path], Results]
     cwd: Path | None = None
@@ -39,8 +39,7 @@ class Judge:
     def verdict(self) -> tuple[Run, list[Difference]]:
         """Makes the image; then a plain run, and where thawed ones differ from it."""
         first = self.recorded() if self.by_first_start else self._freeze()
-        apart = self.image().meta["apart"]
-        assert not apart, f"imported at each start: {apart}"
+        assert self.modules(), "the image has no more than a start of the interpreter"
         plain, differences = settled(self.plain, self.thawed)
         if first is not None:
             others = settled(lambda: plain, lambda: first)[1]
@@ -57,6 +56,10 @@ class Judge:
     def modules(self) -> list[str]:
         """What the image has that a start of the interpreter has not."""
         return self.image().meta["modules"]
+
+    def apart(self) -> list[str]:
+        """Modules that are imported at each start all the same."""
+        return [entry["module"] for entry in self.image().meta["apart"]]
 
     def plain(self) -> Run:
         """A run by plain Python."""

@@ -1,7 +1,7 @@
 //! Functions that the embedded Python code calls.
 
 use crate::object::{self, Object};
-use crate::{population, watch};
+use crate::{listening, population, watch};
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
@@ -19,7 +19,7 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 10] = [
+        let methods: [(&CStr, Method); 12] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
             (c"flush_c", flush_c),
@@ -30,6 +30,8 @@ pub unsafe fn functions() -> Object {
             (c"watch_begin", watch::begin),
             (c"watch_end", watch::end),
             (c"watch_own", watch::own),
+            (c"twin", listening::twin),
+            (c"listen", listening::listen),
         ];
         for (name, method) in methods {
             let definition = Box::leak(Box::new(ffi::PyMethodDef {

@@ -33,18 +33,6 @@ _CLOCKS = (
 )
 
 
-class _Clock:
-    """Stands for a function of `time`. Like a built-in one it is no method where a class has it."""
-
-    def __init__(self, clock, importing):
-        self.clock = clock
-        self.importing = importing
-
-    def __call__(self, *arguments):
-        self.importing.act("time")
-        return self.clock(*arguments)
-
-
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
@@ -60,11 +48,24 @@ class Recording:
         # Modules that are loaded by somebody else's loader, innermost last.
         self.loading = []
         self.undo = []
+        self.listened_to = []
 
     def replace(self, owner, name, make):
         original = owner.__dict__[name]
         setattr(owner, name, make(original))
         self.undo.append((owner, name, original))
+
+    def listen(self, owner, name, make):
+        """Listens to a built-in function. It stays the object that it is, so that imports may keep
+        it: what `make` makes is called in its place, and calls its twin.
+        """
+        function = owner.__dict__[name]
+        twin = self.native["twin"](function)
+        if twin is None:
+            self.replace(owner, name, make)
+        else:
+            self.native["listen"](function, make(twin))
+            self.listened_to.append(function)
 
     def start(self):
         self.replace(_external.FileFinder, "find_spec", self.find_spec)
@@ -76,19 +77,18 @@ class Recording:
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
         self.replace(_bootstrap, "_load_unlocked", self.load)
-        self.replace(sys.modules["os"], "uname", self.uname)
-        self.replace(sys.modules["os"], "umask", self.umask)
-        self.replace(sys.modules["_thread"], "get_native_id", self.native_id)
-        if "threading" in sys.modules:
-            self.replace(sys.modules["threading"], "get_native_id", self.native_id)
+        self.listen(sys.modules["os"], "uname", self.uname)
+        self.listen(sys.modules["os"], "umask", self.umask)
+        self.listen(sys.modules["_thread"], "get_native_id", self.native_id)
         clocks = sys.modules.get("time")
         for name in _CLOCKS:
             if name in vars(clocks or sys):
-                self.replace(clocks, name, lambda clock: _Clock(clock, self.importing))
+                self.listen(clocks, name, self.clock)
         if "tempfile" in sys.modules:
             self.listen_to_names(sys.modules["tempfile"])
         for name in _METADATA_MODULES:
             self.listen_to_metadata(sys.modules.get(name))
+        self.arguments = ListeningToArguments(self.importing)
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -101,7 +101,15 @@ class Recording:
             originals.append((owner.__dict__[name], original))
             setattr(owner, name, original)
         self.undo.clear()
-        _put_back(originals)
+        for function in self.listened_to:
+            self.native["listen"](function, None)
+        self.listened_to.clear()
+        arguments = self.arguments.stop()
+        _put_back(originals + arguments)
+        # Of a module that looks at them as well, another pass finds out more.
+        acts = {kind for _, kind in self.importing.acts}
+        is_alone = "arguments" not in acts and self.importing.watch is None
+        self.keeps_arguments = is_alone and self.arguments.is_kept(arguments)
 
     def asked_for(self):
         """Notes of what the imports looked up."""
@@ -222,8 +230,9 @@ class Recording:
         """A mask is set again at each thaw, unless somebody looks at what it was before."""
 
         def umask(mask):
-            if not _discards_result(sys._getframe(1)):
-                # The recorder takes it for an act.
+            caller = sys._getframe(1)
+            if caller.f_globals is globals() or not _discards_result(caller):
+                # The recorder takes it for an act, unless we ask ourselves.
                 return original(mask)
             self.umasks.append((self.importing.innermost(), mask))
             self.importing.aside(_OWN)
@@ -242,6 +251,13 @@ class Recording:
             return original()
 
         return get_native_id
+
+    def clock(self, original):
+        def clock(*arguments):
+            self.importing.act("time")
+            return original(*arguments)
+
+        return clock
 
     def uname(self, original):
         def uname():
@@ -432,7 +448,7 @@ def preload(job, native):
         sys.path.insert(0, job["path0"][0])
     if job.get("file"):
         main["__file__"] = job["file"][0]
-        sys.argv[:] = job["file"]
+        recording.arguments.set(job["file"])
         # CPython asks whether the script is a folder or zip file, and remembers the answer.
         global reserved_importer
         reserved_importer = job["file"][0]
@@ -471,6 +487,8 @@ def preload(job, native):
     recording.stop()
     flush()
     main.pop("__file__", None)
+    if recording.keeps_arguments:
+        report.append(("refused", "an import keeps `sys.argv` in an object of its own", ""))
     tracing = _tracing()
     if tracing is not None:
         report.append(("refused", "imports are watched by " + tracing, ""))
