@@ -33,18 +33,6 @@ _CLOCKS = (
 )
 
 
-class _Clock:
-    """Stands for a function of `time`. Like a built-in one it is no method where a class has it."""
-
-    def __init__(self, clock, importing):
-        self.clock = clock
-        self.importing = importing
-
-    def __call__(self, *arguments):
-        self.importing.act("time")
-        return self.clock(*arguments)
-
-
 class Recording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
@@ -84,7 +72,7 @@ class Recording:
         clocks = sys.modules.get("time")
         for name in _CLOCKS:
             if name in vars(clocks or sys):
-                self.replace(clocks, name, lambda clock: _Clock(clock, self.importing))
+                self.replace(clocks, name, self.clock)
         if "tempfile" in sys.modules:
             self.listen_to_names(sys.modules["tempfile"])
         for name in _METADATA_MODULES:
@@ -232,7 +220,14 @@ class Recording:
             finally:
                 self.importing.aside(None)
 
-        return umask
+        return self.native["built_in"](original, umask)
+
+    def clock(self, original):
+        def clock(*arguments):
+            self.importing.act("time")
+            return original(*arguments)
+
+        return self.native["built_in"](original, clock)
 
     def native_id(self, original):
         def get_native_id():
@@ -241,7 +236,7 @@ class Recording:
                 self.importing.act("pid")
             return original()
 
-        return get_native_id
+        return self.native["built_in"](original, get_native_id)
 
     def uname(self, original):
         def uname():
@@ -251,7 +246,7 @@ class Recording:
                 self.importing.act("host")
             return original()
 
-        return uname
+        return self.native["built_in"](original, uname)
 
     def environ_item(self, original):
         def __getitem__(environ, key):
