@@ -12,6 +12,9 @@ import importlib.util
 import os
 import sys
 
+# doctest imports the debugger, and that readline, which uses the time from 3.13 on.
+OF_TESTS = ("test", "doctest", "__future__")
+
 
 def sources(module):
     """The file, or those of a package."""
@@ -35,7 +38,9 @@ def names(statement):
 def is_about(name):
     """Whether it is a module, can be had here, and programs use it."""
     outermost = name.partition(".")[0]
-    if outermost in ("test", "doctest", "__future__") or outermost.startswith(("_test", "_xx", "xx")):
+    if outermost in ("test", "doctest", "__future__") or outermost.startswith(
+        ("_test", "_xx", "xx")
+    ):
         return False
     try:
         importlib.import_module(name)
