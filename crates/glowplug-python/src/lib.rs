@@ -9,6 +9,7 @@
 //! | `job.rs` | what the freezer asks for, and what it is told |
 //! | `python/preload.py` | imports and notes what was read |
 //! | `python/apart.py`, `watch.rs` | whose import does what, and whether what is kept apart can be done later |
+//! | `python/arguments.py` | whose import looks at the program's arguments |
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |

@@ -144,6 +144,8 @@ class Importing:
             if before is not None and before != state:
                 self.act("random")
             self.generators[name] = state
+        if self.recording is not None:
+            self.recording.arguments.look_around(self)
         platform = sys.modules.get("platform")
         if platform is not None and hasattr(platform, "_uname_cache"):
             # So that the next who asks is seen to ask.

@@ -79,6 +79,7 @@ class Recording:
         self.replace(_bootstrap, "_load_unlocked", self.load)
         self.listen(sys.modules["os"], "uname", self.uname)
         self.listen(sys.modules["os"], "umask", self.umask)
+        self.listen(sys.modules["_thread"], "get_native_id", self.native_id)
         clocks = sys.modules.get("time")
         for name in _CLOCKS:
             if name in vars(clocks or sys):
@@ -87,6 +88,7 @@ class Recording:
             self.listen_to_names(sys.modules["tempfile"])
         for name in _METADATA_MODULES:
             self.listen_to_metadata(sys.modules.get(name))
+        self.arguments = ListeningToArguments(self.importing)
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -102,7 +104,12 @@ class Recording:
         for function in self.listened_to:
             self.native["listen"](function, None)
         self.listened_to.clear()
-        _put_back(originals)
+        arguments = self.arguments.stop()
+        _put_back(originals + arguments)
+        # Of a module that looks at them as well, another pass finds out more.
+        acts = {kind for _, kind in self.importing.acts}
+        is_alone = "arguments" not in acts and self.importing.watch is None
+        self.keeps_arguments = is_alone and self.arguments.is_kept(arguments)
 
     def asked_for(self):
         """Notes of what the imports looked up."""
@@ -235,6 +242,15 @@ class Recording:
                 self.importing.aside(None)
 
         return umask
+
+    def native_id(self, original):
+        def get_native_id():
+            # `threading` notes that of its threads, and gets the main thread's again at each thaw.
+            if sys._getframe(1).f_globals.get("__name__") != "threading":
+                self.importing.act("pid")
+            return original()
+
+        return get_native_id
 
     def clock(self, original):
         def clock(*arguments):
@@ -432,7 +448,7 @@ def preload(job, native):
         sys.path.insert(0, job["path0"][0])
     if job.get("file"):
         main["__file__"] = job["file"][0]
-        sys.argv[:] = job["file"]
+        recording.arguments.set(job["file"])
         # CPython asks whether the script is a folder or zip file, and remembers the answer.
         global reserved_importer
         reserved_importer = job["file"][0]
@@ -471,6 +487,8 @@ def preload(job, native):
     recording.stop()
     flush()
     main.pop("__file__", None)
+    if recording.keeps_arguments:
+        report.append(("refused", "an import keeps `sys.argv` in an object of its own", ""))
     tracing = _tracing()
     if tracing is not None:
         report.append(("refused", "imports are watched by " + tracing, ""))

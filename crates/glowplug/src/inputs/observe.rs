@@ -182,10 +182,11 @@ impl Record {
         self.paths.entry(path).and_modify(|seen| seen.add(op)).or_insert_with(|| Seen::only(op));
     }
 
-    /// Adds what another pass read, without what was `written`, and what lies in that.
+    /// Adds what another pass read, without what was `written`, what lies in that, and what cannot be compared.
     pub fn add_reads(&mut self, other: &Record, written: &BTreeSet<PathBuf>) {
         for (path, seen) in &other.paths {
-            if !path.ancestors().any(|path| written.contains(path)) {
+            let is_written = path.ancestors().any(|path| written.contains(path));
+            if !is_written && !super::is_unrepeatable(path, other.pid) {
                 self.paths.entry(path.clone()).or_insert(*seen);
             }
         }
