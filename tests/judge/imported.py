@@ -12,6 +12,9 @@ import importlib.util
 import os
 import sys
 
+# doctest imports the debugger, and that readline, which uses the time from 3.13 on.
+OF_TESTS = ("test", "doctest", "__future__")
+
 
 def sources(module):
     """The file, or those of a package."""
