@@ -100,7 +100,7 @@ def _check_left_nothing(starter: Starter) -> None:
         str(path.relative_to(starter.cache))
         for path in starter.cache.rglob("*")
         if path.is_file()
-        and path.suffix not in {".image", ".selector", ".lock", ".json"}
+        and path.suffix not in {".image", ".selector", ".lock", ".json", ".thaws", ".renewal"}
         and path.parent.name != "settings"
         and path.name != "CACHEDIR.TAG"
     ]

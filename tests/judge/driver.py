@@ -13,8 +13,6 @@ import os
 import sys
 import unittest
 
-import sparing  # noqa: F401
-
 
 class Outcomes(unittest.TextTestResult):
     """What unittest prints, and a line for each outcome."""
@@ -79,6 +77,8 @@ class Chosen(unittest.TestLoader):
 
 
 def main():
+    import sparing  # noqa: F401
+
     outcomes, module, *patterns = sys.argv[1:]
     Outcomes.file = os.path.abspath(outcomes)
     loader = Chosen(patterns)

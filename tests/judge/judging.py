@@ -25,7 +25,7 @@ class Judge:
     words: Sequence[str]
     """What follows `python`."""
     preload: Sequence[str]
-    """Modules that must stand in the image, besides the leading imports."""
+    """What is asked to stand in the image, besides the leading imports."""
     outcomes: Path
     read: Callable[[Path], Results]
     cwd: Path | None = None
@@ -39,20 +39,27 @@ class Judge:
     def verdict(self) -> tuple[Run, list[Difference]]:
         """Makes the image; then a plain run, and where thawed ones differ from it."""
         first = self.recorded() if self.by_first_start else self._freeze()
-        missing = {*self.preload}.difference(self.modules())
-        assert not missing, f"not in the image: {missing}"
+        assert self.modules(), "the image has no more than a start of the interpreter"
         plain, differences = settled(self.plain, self.thawed)
         if first is not None:
             others = settled(lambda: plain, lambda: first)[1]
             assert not others, f"the first start differs: {others}"
         return plain, differences
 
-    def modules(self) -> list[str]:
-        """What the image has preloaded."""
+    def image(self) -> images.Image:
+        """What starts are thawed from."""
         (path,) = self.starter.images()
         image = images.read(path)
         assert not image.is_refusal, image.meta
-        return image.meta["modules"]
+        return image
+
+    def modules(self) -> list[str]:
+        """What the image has that a start of the interpreter has not."""
+        return self.image().meta["modules"]
+
+    def apart(self) -> list[str]:
+        """Modules that are imported at each start all the same."""
+        return [entry["module"] for entry in self.image().meta["apart"]]
 
     def plain(self) -> Run:
         """A run by plain Python."""

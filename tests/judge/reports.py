@@ -32,6 +32,7 @@ def report(version: str, suite: str, plain: Run, found: list[Difference], judge:
         "differences": [difference.test for difference in found],
         "thawed_starts": judge.thawed_starts,
         "modules_in_image": len(judge.modules()),
+        "kept_apart": judge.apart(),
     }
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from comparison import DRIVER, Difference, compare, read
@@ -16,6 +17,7 @@ from reports import report
 from suites import SAMPLE, SUITES, Suite
 
 MINORS = ((3, 11), (3, 13))
+IMPORTED = Path(__file__).parent / "imported.py"
 
 
 def _judge(starter, suite: Suite, minor: tuple[int, int]) -> Judge:
@@ -27,8 +29,8 @@ def _judge(starter, suite: Suite, minor: tuple[int, int]) -> Judge:
         pytest.skip(f"{inside.python} comes without {suite.module}")
     outcomes = starter.folder / "outcomes"
     words = [str(DRIVER), str(outcomes), suite.module, *suite.patterns]
-    preload = [suite.module] if suite.preload else []
-    return Judge(inside, words, preload, outcomes, read)
+    preload = _imported(inside.python, suite.module)
+    return Judge(inside, words, [*preload, *suite.also], outcomes, read)
 
 
 def _has(python: str, module: str) -> bool:
@@ -38,6 +40,15 @@ def _has(python: str, module: str) -> bool:
         [python, "-c", question], env=clean_environment(), capture_output=True, check=False
     )
     return asked.returncode == 0
+
+
+def _imported(python: str, module: str) -> list[str]:
+    """What the tests are about."""
+    command = [python, IMPORTED, module]
+    asked = subprocess.run(
+        command, env=clean_environment(), capture_output=True, text=True, check=True
+    )
+    return asked.stdout.split()
 
 
 def _require_same(judge: Judge, suite: Suite, minor: tuple[int, int]) -> None:

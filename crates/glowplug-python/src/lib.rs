@@ -9,12 +9,15 @@
 //! | `job.rs` | what the freezer asks for, and what it is told |
 //! | `python/preload.py` | imports and notes what was read |
 //! | `python/apart.py`, `watch.rs` | whose import does what, and whether what is kept apart can be done later |
+//! | `python/arguments.py` | whose import looks at the program's arguments |
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
 //! | `collector.rs` | what `gc` tells of preloaded objects |
+//! | `listening.rs` | listeners in front of built-in functions while imports are recorded |
+//! | `method.rs` | the definitions of built-in functions |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
@@ -27,13 +30,14 @@ mod finish;
 mod hooks;
 mod interpreter;
 mod job;
+mod listening;
+mod method;
 mod native;
 mod object;
 mod population;
 mod program;
 mod still;
 mod thawed;
-#[cfg(feature = "freeze")]
 mod watch;
 
 use std::ffi::{c_char, c_int};
@@ -59,8 +63,15 @@ pub unsafe extern "C" fn glowplug_main(
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
     let environment = environment::Snapshot::take();
     // SAFETY: argc and argv are main's.
-    if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {
-        let _ = freezer.send(&[job::Note::refused(&message)]);
+    let has_site = match unsafe { interpreter::initialise(argc, argv) } {
+        Ok(has_site) => has_site,
+        Err(message) => {
+            let _ = freezer.send(&[job::Note::refused(&message)]);
+            return EXIT_NOT_PREPARED;
+        }
+    };
+    if !has_site {
+        let _ = freezer.send(&[job::Note::refused("the interpreter runs without site")]);
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.

@@ -1,7 +1,7 @@
 //! Functions that the embedded Python code calls.
 
 use crate::object::{self, Object};
-use crate::{population, watch};
+use crate::{listening, population, watch};
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
@@ -19,7 +19,7 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 11] = [
+        let methods: [(&CStr, Method); 12] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
             (c"flush_c", flush_c),
@@ -27,10 +27,11 @@ pub unsafe fn functions() -> Object {
             (c"is_finalizing", is_finalizing),
             (c"recorder_module", recorder_module),
             (c"mt19937_state", mt19937_state),
-            (c"built_in", built_in),
             (c"watch_begin", watch::begin),
             (c"watch_end", watch::end),
             (c"watch_own", watch::own),
+            (c"twin", listening::twin),
+            (c"listen", listening::listen),
         ];
         for (name, method) in methods {
             let definition = Box::leak(Box::new(ffi::PyMethodDef {
@@ -144,40 +145,6 @@ unsafe extern "C" fn flush_c(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *m
         libc::fflush(ptr::null_mut());
         object::none().into_ptr()
     }
-}
-
-/// `built_in(original, listener)`: a built-in function of the original's name and module that calls the listener. Modules ask what kind of
-/// function they have.
-unsafe extern "C" fn built_in(
-    _: *mut ffi::PyObject,
-    arguments: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: GIL: called by CPython with a tuple; the definition is leaked, so it outlives the function.
-    unsafe {
-        let original = Object::borrowed(ffi::PyTuple_GetItem(arguments, 0));
-        let listener = ffi::PyTuple_GetItem(arguments, 1);
-        let Some(original) = original.filter(|_| !listener.is_null()) else {
-            return ptr::null_mut();
-        };
-        let text = |name| original.attribute(name).and_then(|text| text.to_bytes());
-        let name = text(c"__name__").and_then(|name| CString::new(name).ok()).unwrap_or_default();
-        let definition = Box::leak(Box::new(ffi::PyMethodDef {
-            ml_name: name.into_raw(),
-            ml_meth: ffi::PyMethodDefPointer { PyCFunction: call_listener },
-            ml_flags: ffi::METH_VARARGS,
-            ml_doc: ptr::null(),
-        }));
-        let module = original.attribute(c"__module__").unwrap_or_else(|| object::none());
-        ffi::PyCFunction_NewEx(definition, listener, module.as_ptr())
-    }
-}
-
-unsafe extern "C" fn call_listener(
-    listener: *mut ffi::PyObject,
-    arguments: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: GIL: called by CPython with the listener that `built_in` was given, and a tuple.
-    unsafe { ffi::PyObject_CallObject(listener, arguments) }
 }
 
 /// The state of the generator in a capsule of numpy's: its words, and behind them the place of the next. NULL with an exception set

@@ -230,6 +230,10 @@ pub enum Moment {
     Host = 8,
     /// The file mode mask.
     Mask = 16,
+    /// What the standard streams are: terminals or not, of which size and settings.
+    Terminal = 32,
+    /// Resource limits and the priority.
+    Limits = 64,
 }
 
 impl Moment {
@@ -240,6 +244,8 @@ impl Moment {
             Self::Entropy => b"entropy",
             Self::Host => b"host",
             Self::Mask => b"umask",
+            Self::Terminal => b"terminal",
+            Self::Limits => b"limits",
         }
     }
 }

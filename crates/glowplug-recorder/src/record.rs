@@ -140,6 +140,11 @@ pub unsafe fn stop() {
     }
 }
 
+/// Whether this is the interpreter of a freezer, or was forked from it, and has not been frozen yet.
+pub fn is_in_freezer() -> bool {
+    STATE.load(Ordering::Acquire) == FULL
+}
+
 /// The record that this process writes to.
 pub struct Record {
     base: NonNull<u8>,

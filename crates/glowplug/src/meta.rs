@@ -1,4 +1,5 @@
-//! What an image says about itself for people. Nothing is decided by it, so everything in it is optional.
+//! What an image says about itself for people. Nothing is decided by it but what is preloaded when the image is renewed, so everything
+//! in it is optional.
 
 use crate::freeze::KeptApart;
 use serde::{Deserialize, Serialize};

@@ -11,6 +11,10 @@ freezer then starts another interpreter in which the module is kept apart: impor
 _POPULATION = ("descriptor", "thread", "child", "shared", "prints", "process")
 
 
+# The recorder's name for what happens before the imports.
+STARTING = "<start>"
+
+
 class KeptApart(BaseException):
     """Ends an import that needs a module which is kept apart. No `except Exception` catches it."""
 
@@ -23,6 +27,8 @@ class GlowplugImporting:
         self.closely = "closely" in job
         self.apart = frozenset(job.get("apart", ()))
         self.blocking = "blocking" in job
+        # Until site is done nothing can be kept apart: what happens is the start's own doing.
+        self.starting = True
         self.stack = []
         # Modules whose import acted, and how; in order, each pair once.
         self.acts = {}
@@ -36,6 +42,12 @@ class GlowplugImporting:
         self.folder = _folder()
         self.generators = {}
 
+    def begin(self):
+        """Site is done: what comes is the doing of the modules that are preloaded."""
+        self.look_around()
+        self.starting = False
+        self.aside(None)
+
     def is_apart(self, name):
         """Whether the module or a package that it lies in is kept apart."""
         while name:
@@ -47,6 +59,8 @@ class GlowplugImporting:
     def enter(self, name, module=None):
         """The body of a module begins."""
         self.look_around()
+        if self.starting:
+            return
         outside = not self.stack or self.is_apart(self.stack[-1])
         apart = self.is_apart(name)
         if self.watch:
@@ -67,6 +81,8 @@ class GlowplugImporting:
     def leave(self):
         """The innermost body ends, or has failed."""
         self.look_around()
+        if self.starting:
+            return
         if self.watch:
             self.watch.change(len(self.stack) > 1 and self.is_apart(self.stack[-2]))
         self.stack.pop()
@@ -74,6 +90,8 @@ class GlowplugImporting:
 
     def innermost(self):
         """The module whose body runs; empty where none does."""
+        if self.starting:
+            return STARTING
         return self.stack[-1] if self.stack else ""
 
     def aside(self, name):
@@ -126,6 +144,8 @@ class GlowplugImporting:
             if before is not None and before != state:
                 self.act("random")
             self.generators[name] = state
+        if self.recording is not None:
+            self.recording.arguments.look_around(self)
         platform = sys.modules.get("platform")
         if platform is not None and hasattr(platform, "_uname_cache"):
             # So that the next who asks is seen to ask.

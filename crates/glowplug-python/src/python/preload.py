@@ -48,11 +48,24 @@ class GlowplugRecording:
         # Modules that are loaded by somebody else's loader, innermost last.
         self.loading = []
         self.undo = []
+        self.listened_to = []
 
     def replace(self, owner, name, make):
         original = owner.__dict__[name]
         setattr(owner, name, make(original))
         self.undo.append((owner, name, original))
+
+    def listen(self, owner, name, make):
+        """Listens to a built-in function. It stays the object that it is, so that imports may keep
+        it: what `make` makes is called in its place, and calls its twin.
+        """
+        function = owner.__dict__[name]
+        twin = self.native["twin"](function)
+        if twin is None:
+            self.replace(owner, name, make)
+        else:
+            self.native["listen"](function, make(twin))
+            self.listened_to.append(function)
 
     def start(self):
         self.replace(_external.FileFinder, "find_spec", self.find_spec)
@@ -64,19 +77,18 @@ class GlowplugRecording:
         self.replace(_external.ExtensionFileLoader, "exec_module", self.exec_module)
         self.replace(_bootstrap, "_find_spec", self.importing.find_spec)
         self.replace(_bootstrap, "_load_unlocked", self.load)
-        self.replace(sys.modules["os"], "uname", self.uname)
-        self.replace(sys.modules["os"], "umask", self.umask)
-        self.replace(sys.modules["_thread"], "get_native_id", self.native_id)
-        if "threading" in sys.modules:
-            self.replace(sys.modules["threading"], "get_native_id", self.native_id)
+        self.listen(sys.modules["os"], "uname", self.uname)
+        self.listen(sys.modules["os"], "umask", self.umask)
+        self.listen(sys.modules["_thread"], "get_native_id", self.native_id)
         clocks = sys.modules.get("time")
         for name in _CLOCKS:
             if name in vars(clocks or sys):
-                self.replace(clocks, name, self.clock)
+                self.listen(clocks, name, self.clock)
         if "tempfile" in sys.modules:
             self.listen_to_names(sys.modules["tempfile"])
         for name in _METADATA_MODULES:
             self.listen_to_metadata(sys.modules.get(name))
+        self.arguments = ListeningToArguments(self.importing)
         environ = type(sys.modules["os"].environ)
         self.replace(environ, "__getitem__", self.environ_item)
         for name in ("__iter__", "__len__", "copy", "__repr__"):
@@ -89,7 +101,15 @@ class GlowplugRecording:
             originals.append((owner.__dict__[name], original))
             setattr(owner, name, original)
         self.undo.clear()
-        _put_back(originals)
+        for function in self.listened_to:
+            self.native["listen"](function, None)
+        self.listened_to.clear()
+        arguments = self.arguments.stop()
+        _put_back(originals + arguments)
+        # Of a module that looks at them as well, another pass finds out more.
+        acts = {kind for _, kind in self.importing.acts}
+        is_alone = "arguments" not in acts and self.importing.watch is None
+        self.keeps_arguments = is_alone and self.arguments.is_kept(arguments)
 
     def asked_for(self):
         """Notes of what the imports looked up."""
@@ -210,8 +230,9 @@ class GlowplugRecording:
         """A mask is set again at each thaw, unless somebody looks at what it was before."""
 
         def umask(mask):
-            if not _discards_result(sys._getframe(1)):
-                # The recorder takes it for an act.
+            caller = sys._getframe(1)
+            if caller.f_globals is globals() or not _discards_result(caller):
+                # The recorder takes it for an act, unless we ask ourselves.
                 return original(mask)
             self.umasks.append((self.importing.innermost(), mask))
             self.importing.aside(_OWN)
@@ -220,14 +241,7 @@ class GlowplugRecording:
             finally:
                 self.importing.aside(None)
 
-        return self.native["built_in"](original, umask)
-
-    def clock(self, original):
-        def clock(*arguments):
-            self.importing.act("time")
-            return original(*arguments)
-
-        return self.native["built_in"](original, clock)
+        return umask
 
     def native_id(self, original):
         def get_native_id():
@@ -236,7 +250,14 @@ class GlowplugRecording:
                 self.importing.act("pid")
             return original()
 
-        return self.native["built_in"](original, get_native_id)
+        return get_native_id
+
+    def clock(self, original):
+        def clock(*arguments):
+            self.importing.act("time")
+            return original(*arguments)
+
+        return clock
 
     def uname(self, original):
         def uname():
@@ -246,7 +267,7 @@ class GlowplugRecording:
                 self.importing.act("host")
             return original()
 
-        return self.native["built_in"](original, uname)
+        return uname
 
     def environ_item(self, original):
         def __getitem__(environ, key):
@@ -289,6 +310,23 @@ def _reader(frame):
     while frame and frame.f_globals.get("__name__") in _ENVIRONMENT_CODE:
         frame = frame.f_back
     return frame
+
+
+def _tracing():
+    """What looks at every line or call, as coverage started by site does: it would not see imports
+    that an image has done, and notes what it sees in ways that no image can hold.
+    """
+    threading = sys.modules.get("threading")
+    monitoring = getattr(sys, "monitoring", None)
+    if sys.gettrace() is not None or getattr(threading, "_trace_hook", None) is not None:
+        return "a trace function"
+    if sys.getprofile() is not None or getattr(threading, "_profile_hook", None) is not None:
+        return "a profile function"
+    for tool in range(6) if monitoring else ():
+        name = monitoring.get_tool(tool)
+        if name is not None:
+            return "the monitoring tool `%s`" % name
+    return None
 
 
 # The opcode that throws a value away. The first instruction of code may be RESUME (3.11).
@@ -389,26 +427,32 @@ def preload(job, native):
     not imported. Where it has "closely", shared memory is looked for after each module, which takes
     long.
     """
-    if "os" not in sys.modules:
-        return [("refused", "the interpreter runs without site", "")]
+    # The first thing that site imports itself: what site looks at is listened to.
+    __import__("os")
     main = sys.modules["__main__"].__dict__
-    if job.get("path0"):
-        sys.path.insert(0, job["path0"][0])
-    if job.get("file"):
-        main["__file__"] = job["file"][0]
-        sys.argv[:] = job["file"]
-        # CPython asks whether the script is a folder or zip file, and remembers the answer.
-        global reserved_importer
-        reserved_importer = job["file"][0]
-        sys.path_importer_cache[reserved_importer] = None
     os = sys.modules["os"]
     before = environment
-    native["recorder_module"]("")
-    known = set(sys.modules)
     importing = GlowplugImporting(native, job)
     recording = importing.recording = GlowplugRecording(native, importing)
     report = [("folder", importing.folder or "", "")]
     recording.start()
+    try:
+        __import__("site")
+    except BaseException as error:
+        recording.stop()
+        text = "importing site failed: %s: %s" % (type(error).__name__, error)
+        return [*recording.asked_for(), ("refused", " ".join(text.split()), "site")]
+    importing.begin()
+    known = set(sys.modules)
+    if job.get("path0"):
+        sys.path.insert(0, job["path0"][0])
+    if job.get("file"):
+        main["__file__"] = job["file"][0]
+        recording.arguments.set(job["file"])
+        # CPython asks whether the script is a folder or zip file, and remembers the answer.
+        global reserved_importer
+        reserved_importer = job["file"][0]
+        sys.path_importer_cache[reserved_importer] = None
     try:
         for name in job.get("preload", ()):
             try:
@@ -443,6 +487,11 @@ def preload(job, native):
     recording.stop()
     flush()
     main.pop("__file__", None)
+    if recording.keeps_arguments:
+        report.append(("refused", "an import keeps `sys.argv` in an object of its own", ""))
+    tracing = _tracing()
+    if tracing is not None:
+        report.append(("refused", "imports are watched by " + tracing, ""))
     report.extend(recording.asked_for())
     report.extend(("prefix", prefix, "") for prefix in sorted(recording.prefixes))
     renewed[:] = sorted(filter(can_renew, recording.renewed_by))

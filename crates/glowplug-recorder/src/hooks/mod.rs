@@ -6,6 +6,7 @@
 mod attributes;
 mod directories;
 mod environment;
+mod identity;
 mod libraries;
 mod links;
 mod moment;

@@ -162,6 +162,7 @@ fn told_moment(kind: &str) -> Option<Moment> {
         "time" => Moment::Time,
         "pid" => Moment::Pid,
         "host" => Moment::Host,
+        "arguments" => Moment::Arguments,
         _ => return None,
     })
 }
@@ -177,9 +178,10 @@ fn moment(deed: &Deed) -> Option<Moment> {
     }
 }
 
-/// Whether every interpreter asks for it when it starts: it tries its clocks and draws its hash seed.
+/// Whether every interpreter asks for it when it starts: it tries its clocks, draws its hash seed and opens its streams.
 fn is_own(deed: &Deed, moment: Moment) -> bool {
-    deed.module == inputs::STARTING && matches!(moment, Moment::Time | Moment::Entropy)
+    deed.module == inputs::STARTING
+        && matches!(moment, Moment::Time | Moment::Entropy | Moment::Terminal)
 }
 
 /// Files and links that tell what is another thing at each start.

@@ -10,6 +10,7 @@
 //! regions    which memory goes into the image
 //! write      the image file
 //! rehearse   thaws it once, and learns which pages a start touches
+//! unfinished a file that has no name until it is whole
 //! detached   the freezer that runs behind a recorded start
 //! ```
 
@@ -25,6 +26,7 @@ mod rehearse;
 mod report;
 pub mod reviewed;
 mod subject;
+mod unfinished;
 mod variables;
 mod vdso;
 mod write;

@@ -19,6 +19,12 @@ pub enum Moment {
     Host,
     /// The generators that everybody shares: `random`'s and numpy's.
     Shared,
+    /// The program's arguments.
+    Arguments,
+    /// What the standard streams are: terminals or not, of which size and settings.
+    Terminal,
+    /// Resource limits and the priority.
+    Limits,
 }
 
 impl Moment {
@@ -29,6 +35,8 @@ impl Moment {
             "pid" => Moment::Pid,
             "entropy" => Moment::Entropy,
             "host" => Moment::Host,
+            "terminal" => Moment::Terminal,
+            "limits" => Moment::Limits,
             _ => return None,
         })
     }
@@ -42,6 +50,9 @@ impl fmt::Display for Moment {
             Moment::Entropy => "random numbers of the kernel",
             Moment::Host => "the host's name",
             Moment::Shared => "shared random numbers",
+            Moment::Arguments => "the program's arguments",
+            Moment::Terminal => "the terminal",
+            Moment::Limits => "resource limits",
         })
     }
 }

@@ -147,7 +147,10 @@ impl Subject {
     fn with_output(&self, error: io::Error) -> io::Error {
         let output = self.output().unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
-        let last = output.trim_end().lines().last().unwrap_or("it ended without a word");
+        // A panic, as for want of memory, ends with a note on how to see more of it.
+        let mut lines = output.lines().rev();
+        let last = lines.find(|line| !line.is_empty() && !line.starts_with("note: "));
+        let last = last.unwrap_or("it ended without a word");
         io::Error::new(error.kind(), last.to_owned())
     }
 }

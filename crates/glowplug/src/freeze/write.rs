@@ -93,6 +93,7 @@ pub fn image(
     for region in regions.iter().filter(|region| region.offset != 0) {
         copy(&memory, region, file, contents.as_mut())?;
     }
+    require_alive(&memory, frozen.context.registers.rsp)?;
     if let Some(contents) = contents {
         let contents = Some(contents.finalize().to_hex().to_string());
         sections.overwrite(Section::Meta, &meta_of(&Said { contents, ..said }));
@@ -275,6 +276,14 @@ fn copy(
         done += len as u64;
     }
     Ok(())
+}
+
+/// Fails where the process has ended, `stack` being an address on its stack. Its memory has gone with it, and what [`copy`] could not read
+/// has become zeros; as long as it is alive, only what lies behind the end of a file cannot be read.
+fn require_alive(memory: &File, stack: u64) -> io::Result<()> {
+    memory
+        .read_exact_at(&mut [0], stack)
+        .map_err(|_| io::Error::other("the interpreter has ended while its memory was copied"))
 }
 
 fn read_pages(memory: &File, chunk: &mut [u8], address: u64) {

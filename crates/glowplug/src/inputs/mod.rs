@@ -16,7 +16,7 @@ mod stamp;
 mod tables;
 
 pub use build::{build, build_refusal};
-pub use check::check;
+pub use check::{check, programs};
 pub use observe::{Deed, OWN, Observed, Op, Record, STARTING, Seen};
 pub use pseudo::is_unrepeatable;
 pub use tables::{Note, Tables};
