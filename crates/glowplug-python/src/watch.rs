@@ -254,17 +254,23 @@ unsafe fn restless(objects: &Object) -> HashSet<usize> {
             if class == LRU_CACHE {
                 found.extend(referred(object).into_iter().map(|o| o as usize));
             } else if OWN.contains(&class) {
-                // Its attributes, and what those hold where they are kept in a dict.
-                for attribute in referred(object) {
-                    found.insert(attribute as usize);
-                    if ffi::PyDict_CheckExact(attribute) != 0 {
-                        found.extend(referred(attribute).into_iter().map(|o| o as usize));
-                    }
+                // Its attributes, and what is in those. Before CPython 3.11 they stand in a dict of their own.
+                let mut level = vec![object];
+                for _ in 0..3 {
+                    level = level.into_iter().flat_map(contents).collect();
+                    found.extend(level.iter().map(|&o| o as usize));
                 }
             }
         }
     }
     found
+}
+
+/// What is in one of this extension's own objects or in a dict.
+fn contents(owner: *mut ffi::PyObject) -> Vec<*mut ffi::PyObject> {
+    // SAFETY: GIL by the callers; the object is live.
+    let opens = unsafe { ffi::PyDict_CheckExact(owner) != 0 || OWN.contains(&class(owner)) };
+    if opens { referred(owner) } else { Vec::new() }
 }
 
 /// What an object refers to.
