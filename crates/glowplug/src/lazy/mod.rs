@@ -1,0 +1,3 @@
+//! Lazy imports, outside the process that runs with them: which importers stay eager, how that is found, and what it brings.
+
+pub mod lint;
