@@ -108,3 +108,24 @@ fn is_allowed(finding: &Finding, text: &str, lines: &Lines) -> bool {
     let Some((list, _)) = list.split_once(')') else { return false };
     list.split(',').any(|name| name.trim() == finding.rule.id())
 }
+
+/// The modules that a source imports while it is itself imported: number of dots, and the name. For `from a import b`, both `a` and
+/// `a.b`, as `b` may be a module.
+pub fn imports(bytes: &[u8]) -> Vec<(u32, String)> {
+    let Some(text) = source::text(bytes) else { return Vec::new() };
+    let Some(syntax) = Syntax::parse(&text) else { return Vec::new() };
+    let bindings = bindings::of(syntax.body());
+    let stars = bindings.stars.iter().map(|(_, module)| module.clone());
+    let named = bindings.names.values().filter(|binding| !binding.for_types).flat_map(|binding| {
+        let joint = if binding.module.ends_with('.') { "" } else { "." };
+        let submodule =
+            binding.attribute.as_ref().map(|name| format!("{}{joint}{name}", binding.module));
+        std::iter::once(binding.module.clone()).chain(submodule)
+    });
+    stars.chain(named).map(|module| split_dots(&module)).collect()
+}
+
+fn split_dots(module: &str) -> (u32, String) {
+    let name = module.trim_start_matches('.');
+    (u32::try_from(module.len() - name.len()).unwrap_or(u32::MAX), name.to_owned())
+}

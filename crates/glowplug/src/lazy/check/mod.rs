@@ -1,0 +1,9 @@
+//! Runs a program eagerly and lazily, and finds the fewest importers that must stay eager for it to do the same.
+
+mod cause;
+mod command;
+mod outcome;
+
+pub use cause::{Cause, CauseKind, Evidence, cause};
+pub use command::{CommandError, Program};
+pub use outcome::{Baseline, Difference, Ended, Outcome, TestOutcome, tests_of_junit};
