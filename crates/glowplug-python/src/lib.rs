@@ -13,6 +13,7 @@
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
 //! | `environment.rs` | changes that imports make to the environment of C |
+//! | `lazy.rs`, `lazy/` | lazy imports |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -20,6 +21,7 @@ mod environment;
 mod finish;
 mod interpreter;
 mod job;
+mod lazy;
 mod native;
 mod object;
 mod population;
@@ -46,8 +48,13 @@ pub unsafe extern "C" fn glowplug_main(
         eprintln!("error: the freezer's extension was started without a job");
         return EXIT_NOT_PREPARED;
     };
-    still::default_signals();
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
+    if job.contains_key(lazy::KIND) {
+        drop(freezer);
+        // SAFETY: argc and argv are main's.
+        return unsafe { lazy::run(&job, argc, argv) };
+    }
+    still::default_signals();
     // SAFETY: argc and argv are main's.
     if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {
         let _ = freezer.send(&[job::Note::refused(&message)]);
