@@ -3,5 +3,6 @@
 pub mod bisect;
 pub mod check;
 pub mod lint;
+pub mod policy;
 pub mod pyproject;
 pub mod record;

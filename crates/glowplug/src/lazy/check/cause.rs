@@ -3,13 +3,13 @@
 
 use crate::lazy::lint::{self, Effect, EffectKind};
 use crate::lazy::record::{Pending, Record};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseKind {
     /// A handler of events, signals or hooks is registered by an import.

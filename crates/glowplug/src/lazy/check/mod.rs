@@ -3,7 +3,9 @@
 mod cause;
 mod command;
 mod outcome;
+mod search;
 
 pub use cause::{Cause, CauseKind, Evidence, cause};
 pub use command::{CommandError, Program};
 pub use outcome::{Baseline, Difference, Ended, Outcome, TestOutcome, tests_of_junit};
+pub use search::{Keep, Run, Runner, Step, Verdict, search};
