@@ -17,6 +17,7 @@
 //! | `modules.rs` | attribute access from outside |
 //! | `rules.rs` | which statements are wanted lazy |
 //! | `events.rs` | the log for reports |
+//! | `inventory.rs` | what is loaded in the end, for the log |
 //! | `errors.rs` | exceptions at first use show the import statement |
 //! | `execution.rs` | `exec` and `eval` |
 //! | `install.rs`, `run.rs` | the way into an interpreter |
@@ -32,6 +33,7 @@ mod frame;
 mod functions;
 mod import;
 mod install;
+mod inventory;
 mod key;
 mod mirror;
 mod modules;

@@ -4,6 +4,7 @@
 //! {"event":"pending","importer":"app","module":"json","names":["dumps"],"file":"app.py","line":3}
 //! {"event":"load","importer":"app","module":"json","name":"dumps","modules":5,"ns":812345,"depth":0,
 //!  "file":"app.py","line":9,"function":"main"}
+//! {"event":"end","modules":{"json":"/usr/lib/python3.11/json/__init__.py","sys":null}}
 //! ```
 //!
 //! `names` is null for `import json`. `modules` counts what the load added to `sys.modules`, `ns` is its wall time with what was
@@ -53,6 +54,22 @@ impl Events {
             }
             self.write(line);
         }
+    }
+
+    /// The program ends: notes which modules are loaded, with their files.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn end(&self) {
+        if self.descriptor.is_none() {
+            return;
+        }
+        let mut line = Line::new("end");
+        // SAFETY: GIL by the caller; nothing that is called in the loop runs Python code, so that the dict keeps its size.
+        unsafe {
+            line.modules(ffi::PyImport_GetModuleDict());
+        }
+        self.write(line);
     }
 
     fn write(&self, line: Line) {
@@ -181,6 +198,31 @@ impl Line {
             }
             self.0.push(']');
         }
+    }
+
+    /// The names in `sys.modules`, each with what its module says its file is.
+    unsafe fn modules(&mut self, modules: Ptr) {
+        self.0.push_str(",\"modules\":{");
+        let (mut position, mut name, mut module) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+        let mut joint = "";
+        // SAFETY: GIL by the caller; what the dict lends is used before anything can change it.
+        unsafe {
+            while ffi::PyDict_Next(modules, &mut position, &mut name, &mut module) != 0 {
+                if ffi::PyUnicode_Check(name) == 0 {
+                    continue;
+                }
+                self.0.push_str(joint);
+                joint = ",";
+                self.quoted(name);
+                self.0.push(':');
+                let mut file = std::ptr::null_mut();
+                if ffi::PyModule_Check(module) != 0 {
+                    file = ffi::PyDict_GetItemString(ffi::PyModule_GetDict(module), c"__file__".as_ptr());
+                }
+                self.quoted(if !file.is_null() && ffi::PyUnicode_Check(file) != 0 { file } else { std::ptr::null_mut() });
+            }
+        }
+        self.0.push('}');
     }
 
     unsafe fn place(&mut self, frame: &frame::Frame) {

@@ -12,7 +12,7 @@ pub struct Rules {
 impl Rules {
     /// `eager`: importers whose imports stay eager. `lazy`: modules that are imported lazily whatever the mode.
     ///
-    /// Each entry is a module's name, which stands for its submodules as well, or a pattern in which `*` stands for any characters.
+    /// Each entry is a module's name, which stands for its submodules as well, `=name` for the module alone, or a pattern in which `*` stands for any characters.
     pub fn new(eager: &[Vec<u8>], lazy: &[Vec<u8>]) -> Rules {
         let patterns = |texts: &[Vec<u8>]| texts.iter().map(|text| Pattern::new(text)).collect();
         Rules { eager_importers: patterns(eager), lazy_modules: patterns(lazy) }
@@ -67,18 +67,23 @@ unsafe fn matches(patterns: &[Pattern], name: &Object) -> bool {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Pattern {
+    Exact(Vec<u8>),
     Module(Vec<u8>),
     Glob(Vec<u8>),
 }
 
 impl Pattern {
     fn new(text: &[u8]) -> Pattern {
+        if let Some(exact) = text.strip_prefix(b"=") {
+            return Pattern::Exact(exact.to_vec());
+        }
         let text = text.to_vec();
         if text.contains(&b'*') { Pattern::Glob(text) } else { Pattern::Module(text) }
     }
 
     fn matches(&self, name: &[u8]) -> bool {
         match self {
+            Pattern::Exact(module) => module == name,
             Pattern::Module(module) => {
                 name.strip_prefix(module.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'.')
             }

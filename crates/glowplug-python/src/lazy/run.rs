@@ -1,7 +1,7 @@
 //! `glowplug lazy run`: the program runs in an interpreter that has the mechanism from the start.
 
 use super::events::Events;
-use super::install;
+use super::{install, inventory};
 use super::rules::Rules;
 use super::state::Mode;
 use crate::interpreter;
@@ -36,6 +36,9 @@ pub unsafe fn run(job: &Job, argc: c_int, argv: *mut *mut c_char) -> c_int {
         let rules = Rules::new(values(b"eager"), values(b"module"));
         if let Err(unsupported) = install::install(mode, rules, Events::new(descriptor)) {
             eprintln!("warning: imports stay eager: {}", unsupported.reason());
+        }
+        if descriptor.is_some() {
+            inventory::note_at_exit();
         }
         ffi::Py_RunMain()
     }
