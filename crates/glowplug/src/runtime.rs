@@ -1,6 +1,8 @@
 //! Where Glowplug's own parts lie: the restorer, the recorder and the extensions.
 
 use crate::settings::Environment;
+use std::ffi::{CString, NulError};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// CPython minors that an extension is built for.
@@ -21,6 +23,25 @@ impl Runtime {
         let program = std::fs::read_link("/proc/self/exe").ok()?;
         let folder = program.parent()?.parent()?.join("lib/glowplug");
         Some(Runtime { folder })
+    }
+
+    /// CPython minors that run with lazy imports.
+    pub const LAZY_MINORS: std::ops::RangeInclusive<u32> = 9..=14;
+
+    /// The variables that put the recorder in front of libc: `NAME=value`. It takes them out of the environment again.
+    ///
+    /// # Errors
+    /// Where the path of the runtime holds a zero byte.
+    pub fn preload(&self, environment: &Environment) -> Result<Vec<CString>, NulError> {
+        let mut preload = [b"LD_PRELOAD=", self.recorder().as_os_str().as_bytes()].concat();
+        let mut variables = Vec::new();
+        if let Some(own) = environment.non_empty("LD_PRELOAD") {
+            preload.push(b':');
+            preload.extend_from_slice(own.as_bytes());
+            variables.push(CString::new([b"GLOWPLUG_LD_PRELOAD=", own.as_bytes()].concat())?);
+        }
+        variables.push(CString::new(preload)?);
+        Ok(variables)
     }
 
     /// The folder.

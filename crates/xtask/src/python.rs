@@ -14,7 +14,8 @@ pub struct Minor(u8);
 
 impl Minor {
     /// All that Glowplug ships an extension for, oldest first.
-    pub const ALL: [Self; 4] = [Self(10), Self(11), Self(12), Self(13)];
+    pub const ALL: [Self; 6] =
+        [Self(9), Self(10), Self(11), Self(12), Self(13), Self(14)];
 
     /// Writes the description of this CPython that pyo3's build scripts read instead of asking an interpreter, so
     /// that none of this minor has to be present. The file is only touched where it changes.
@@ -76,6 +77,6 @@ mod tests {
     #[test]
     fn an_unknown_minor_is_answered_with_the_known_ones() {
         let error = "3.8".parse::<Minor>().unwrap_err().to_string();
-        assert!(error.contains("3.10, 3.11, 3.12, 3.13"), "{error}");
+        assert!(error.contains("3.9, 3.10, 3.11, 3.12, 3.13, 3.14"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod freeze;
 pub mod images;
+pub mod lazy;
 pub mod run;
 pub mod thaw;
 
@@ -31,6 +32,8 @@ enum Command {
     Thaw(Thaw),
     /// List, explain, check and remove images
     Images(images::Images),
+    /// Lazy imports on every CPython
+    Lazy(lazy::Lazy),
 }
 
 /// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
@@ -82,6 +85,13 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         {
             return thaw::run(rest, &environment);
         }
+        [_, command, run, rest @ ..]
+            if command.to_bytes() == b"lazy"
+                && run.to_bytes() == b"run"
+                && !matches!(rest, [a] if is_help(a)) =>
+        {
+            return lazy::run::run(rest, &environment);
+        }
         _ => {}
     }
     let cli = match Cli::try_parse() {
@@ -97,6 +107,9 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Freeze(options) => freeze::run(&options, &environment),
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Images(images) => images::run(&images, &environment),
+        Command::Lazy(lazy) => {
+            lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)
+        }
     }
 }
 

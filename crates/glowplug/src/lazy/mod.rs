@@ -6,3 +6,4 @@ pub mod lint;
 pub mod policy;
 pub mod pyproject;
 pub mod record;
+pub mod start;
