@@ -62,7 +62,9 @@ pub fn run(options: &Lint, environment: &Environment) -> u8 {
     let files = match files(&options.paths) {
         Ok(files) => files,
         Err(error) => {
-            explain::error(format_args!("{error}\nhelp: name files or folders with Python sources"));
+            explain::error(format_args!(
+                "{error}\nhelp: name files or folders with Python sources"
+            ));
             return exit::USAGE;
         }
     };
@@ -94,20 +96,16 @@ struct Checked {
 
 fn check(options: &Lint, files: Vec<SourceFile>) -> Vec<Checked> {
     let modules = files.iter().filter_map(|file| file.module.clone()).collect();
-    let mut context = Context {
-        is_package: false,
-        modules,
-        eager_annotations: options.python_version < 14,
-    };
+    let mut context =
+        Context { is_package: false, modules, eager_annotations: options.python_version < 14 };
     let mut checked = Vec::new();
     for file in files {
         context.is_package = file.is_package;
         match check_one(&file.path, &context, options) {
             Ok(one) => checked.push(one),
-            Err(error) => explain::warning(format_args!(
-                "{} is not checked: {error}",
-                file.path.display()
-            )),
+            Err(error) => {
+                explain::warning(format_args!("{} is not checked: {error}", file.path.display()))
+            }
         }
     }
     checked

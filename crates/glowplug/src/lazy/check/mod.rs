@@ -4,8 +4,10 @@ mod cause;
 mod command;
 mod outcome;
 mod search;
+mod start;
 
 pub use cause::{Cause, CauseKind, Evidence, cause};
 pub use command::{CommandError, Program};
 pub use outcome::{Baseline, Difference, Ended, Outcome, TestOutcome, tests_of_junit};
 pub use search::{Keep, Run, Runner, Step, Verdict, search};
+pub use start::Starter;
