@@ -112,15 +112,18 @@ unsafe fn end_modules(baseline: &Baseline) {
     }
 }
 
-/// Collects garbage even where the program has switched that off, as CPython does at its end.
+/// Collects garbage even where the program has switched that off, as CPython does at its end. (3.9, on which nothing is frozen, has no
+/// function for that.)
 ///
 /// # Safety
 /// GIL.
 unsafe fn collect() {
     // SAFETY: GIL by the caller.
     unsafe {
+        #[cfg(Py_3_10)]
         let disabled = ffi::PyGC_Enable() == 0;
         ffi::PyGC_Collect();
+        #[cfg(Py_3_10)]
         if disabled {
             ffi::PyGC_Disable();
         }

@@ -1,10 +1,14 @@
 //! Functions get the real builtins back as soon as nothing is pending that they name: loads of builtins are specialised only there.
 
+#[cfg(Py_3_11)]
 use super::Ptr;
 use super::pending::Pending;
 use super::state::State;
+#[cfg(Py_3_11)]
 use crate::object::Object;
+#[cfg(Py_3_11)]
 use pyo3_ffi as ffi;
+#[cfg(Py_3_11)]
 use std::rc::Rc;
 
 /// Whether a function may still meet a pending name.
@@ -182,6 +186,7 @@ pub fn begins(pending: &Pending) {
 ///
 /// # Safety
 /// GIL.
+#[cfg(Py_3_11)]
 pub unsafe fn ends(state: &State, pending: &Rc<Pending>) {
     let running = pending.running.get().saturating_sub(1);
     pending.running.set(running);

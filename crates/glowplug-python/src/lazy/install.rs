@@ -3,7 +3,7 @@
 use super::events::Events;
 use super::rules::Rules;
 use super::state::{self, Mode, State};
-use super::{Ptr, execution, import, key, mirror, modules, reference, store};
+use super::{execution, import, key, mirror, modules, reference, store};
 use crate::object::{self, Object};
 use pyo3_ffi as ffi;
 
@@ -125,7 +125,8 @@ unsafe fn prepare_main(state: &State) -> bool {
 ///
 /// # Safety
 /// GIL; `globals` is a dict.
-pub unsafe fn adopt(state: &State, globals: Ptr) {
+#[cfg(Py_3_11)]
+pub unsafe fn adopt(state: &State, globals: super::Ptr) {
     if state.table.contains(globals) {
         return;
     }

@@ -52,7 +52,10 @@ pub unsafe fn install() -> bool {
 /// GIL.
 pub unsafe fn looks_up_submodules(object: Ptr) -> bool {
     // SAFETY: GIL by the caller.
-    unsafe { (*ffi::Py_TYPE(object)).tp_getattro == Some(get_attribute as ffi::getattrofunc) }
+    unsafe {
+        let its_own = (*ffi::Py_TYPE(object)).tp_getattro;
+        its_own.is_some_and(|function| ptr::fn_addr_eq(function, get_attribute as ffi::getattrofunc))
+    }
 }
 
 unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {

@@ -32,6 +32,7 @@ pub struct Pending {
     /// Whether a function of the module has the real builtins: a name that nobody expected cannot become pending then.
     pub released: Cell<bool>,
     /// Functions that got the builtins with keys: weak references.
+    #[cfg(Py_3_12)]
     pub functions: RefCell<Vec<Object>>,
     /// Whether the settings keep this importer eager.
     pub kept_eager: bool,
@@ -153,6 +154,7 @@ impl Table {
                 running: Cell::new(0),
                 complete: Cell::new(false),
                 released: Cell::new(false),
+                #[cfg(Py_3_12)]
                 functions: RefCell::new(Vec::new()),
                 kept_eager,
             }
@@ -170,11 +172,6 @@ impl Table {
         let removed = self.entries.borrow_mut().remove(&(globals as usize));
         self.count.set(self.entries.borrow().len());
         removed
-    }
-
-    /// All entries, as they are now.
-    pub fn all(&self) -> Vec<Rc<Pending>> {
-        self.entries.borrow().values().cloned().collect()
     }
 }
 

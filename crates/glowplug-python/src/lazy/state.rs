@@ -27,7 +27,6 @@ pub struct Names {
     pub import: Ptr,
     pub lazy_modules: Ptr,
     pub all: Ptr,
-    pub meta_path: Ptr,
 }
 
 /// The mechanism, installed.
@@ -109,7 +108,6 @@ impl State {
                     import: intern(c"__import__"),
                     lazy_modules: intern(c"__lazy_modules__"),
                     all: intern(c"__all__"),
-                    meta_path: intern(c"meta_path"),
                 },
                 import: Cell::new(std::ptr::null_mut()),
                 native_import: ffi::PyDict_GetItemString(real_builtins(), c"__import__".as_ptr()),
