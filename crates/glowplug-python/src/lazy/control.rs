@@ -30,26 +30,27 @@ const FUNCTIONS: [(&CStr, Function); 9] = [
 /// Called by CPython's importer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyInit__native() -> Ptr {
-    // SAFETY: GIL by CPython; the definitions are leaked, as the module needs them for ever.
-    unsafe {
-        let module = ffi::PyModule_New(c"glowplug.lazy._native".as_ptr());
-        if module.is_null() {
-            return module;
-        }
-        for (name, function) in FUNCTIONS {
-            let definition = Box::leak(Box::new(ffi::PyMethodDef {
-                ml_name: name.as_ptr(),
-                ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
-                ml_flags: ffi::METH_VARARGS,
-                ml_doc: ptr::null(),
-            }));
-            let function = ffi::PyCFunction_NewEx(definition, ptr::null_mut(), ptr::null_mut());
-            if function.is_null() || ffi::PyModule_AddObject(module, name.as_ptr(), function) < 0 {
-                return ptr::null_mut();
-            }
-        }
-        module
-    }
+    let method = |(name, function): (&'static CStr, Function)| ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: ffi::METH_VARARGS,
+        ml_doc: ptr::null(),
+    };
+    let end = ffi::PyMethodDef { ml_name: ptr::null(), ..ffi::PyMethodDef::zeroed() };
+    let methods: Vec<_> = FUNCTIONS.into_iter().map(method).chain([end]).collect();
+    let definition = Box::leak(Box::new(ffi::PyModuleDef {
+        m_base: ffi::PyModuleDef_HEAD_INIT,
+        m_name: c"_native".as_ptr(),
+        m_doc: ptr::null(),
+        m_size: -1,
+        m_methods: methods.leak().as_mut_ptr(),
+        m_slots: ptr::null_mut(),
+        m_traverse: None,
+        m_clear: None,
+        m_free: None,
+    }));
+    // SAFETY: GIL by CPython; the definition is leaked, as the module needs it for ever.
+    unsafe { ffi::PyModule_Create(definition) }
 }
 
 fn mode_of(text: &[u8]) -> Option<Mode> {

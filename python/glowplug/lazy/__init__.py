@@ -1,0 +1,202 @@
+"""Lazy imports with the semantics of PEP 810 on CPython 3.9 and later.
+
+    import glowplug.lazy
+    glowplug.lazy.install()
+
+From there on an import statement at the level of a module loads nothing: the module is loaded when
+a name that the statement bound is used first. On Python 3.15 the interpreter's own lazy imports do
+the work, and the functions below are those of ``sys``.
+
+Modules that are imported before ``install`` was called, and imports in functions, classes and
+``try`` statements, are as eager as ever.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterable, MutableSet
+from typing import Any, Optional
+
+from . import _load, _settings
+
+__all__ = [
+    "LazyImportType",
+    "get_lazy_imports",
+    "get_lazy_imports_filter",
+    "install",
+    "lazy_modules",
+    "pending",
+    "set_lazy_imports",
+    "set_lazy_imports_filter",
+]
+
+_Filter = Callable[[str, str, Optional[tuple[str, ...]]], bool]
+
+_IS_NATIVE = hasattr(sys, "set_lazy_imports")
+
+lazy_modules: MutableSet[str]
+"""Names of modules that have been imported lazily and are not loaded yet."""
+
+
+class _State:
+    """Why imports stay eager, once that is known, and whether that has been said."""
+
+    native: Any = None
+    reason: str | None = None
+
+
+def install(
+    mode: str = "all",
+    *,
+    modules: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+) -> bool:
+    """Makes imports lazy from here on, and says whether that is possible.
+
+    ``mode`` is ``"all"`` for every import, or ``"normal"`` for those that ``__lazy_modules__`` or
+    ``modules`` name. ``modules`` are lazy whatever the mode: names, which stand for their
+    submodules as well, patterns with ``*``, or the path of a ``requirements.txt``. ``exclude``
+    names importers whose imports stay eager. ``[tool.glowplug.lazy]`` in ``pyproject.toml`` adds
+    to both.
+
+    Where lazy imports are impossible (PyPy, free-threaded builds, subinterpreters, unknown
+    versions), imports stay eager, and one ``RuntimeWarning`` says why.
+    """
+    if mode not in ("all", "normal"):
+        raise ValueError(f"mode must be 'all' or 'normal', not {mode!r}")
+    given = [modules] if isinstance(modules, str) else list(modules)
+    lazy = _settings.expand(given)
+    eager = list(exclude)
+    configured = _settings.configured()
+    lazy += configured.modules
+    eager += configured.exclude
+    if _IS_NATIVE:
+        _install_filter_on_native(mode, lazy, eager)
+        return True
+    reason = _start(mode, eager, lazy)
+    if reason is None:
+        return True
+    if _State.reason is None:
+        _State.reason = reason
+        warnings.warn(f"imports stay eager: {reason}", RuntimeWarning, stacklevel=2)
+    return False
+
+
+def _start(mode: str, eager: list[str], lazy: list[str]) -> str | None:
+    try:
+        native = _load.native()
+    except ImportError as error:
+        return str(error)
+    reason: str | None = native.install(mode, eager, lazy, -1)
+    if reason is None:
+        _State.native = native
+    return reason
+
+
+def _native() -> Any:
+    """The extension; installed, with no import lazy that nothing marks, where it was not."""
+    if _State.native is None:
+        reason = _start("normal", [], [])
+        if reason is not None:
+            raise RuntimeError(f"lazy imports are not supported: {reason}")
+    return _State.native
+
+
+def _install_filter_on_native(mode: str, lazy: list[str], eager: list[str]) -> None:
+    matches_lazy, matches_eager = _settings.matcher(lazy), _settings.matcher(eager)
+    if not lazy and not eager:
+        sys.set_lazy_imports(mode)  # type: ignore[attr-defined]
+        return
+    before: _Filter | None = sys.get_lazy_imports_filter()  # type: ignore[attr-defined]
+
+    def keep(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
+        if matches_eager(importer):
+            return False
+        marked = getattr(sys.modules.get(importer), "__dict__", {}).get("__lazy_modules__", ())
+        wanted = mode == "all" or matches_lazy(name) or name in marked
+        return wanted and (before is None or before(importer, name, fromlist))
+
+    sys.set_lazy_imports_filter(keep)  # type: ignore[attr-defined]
+    sys.set_lazy_imports("all")  # type: ignore[attr-defined]
+
+
+class LazyImportType:
+    """What a pending name stands for. It only shows itself where one asks for it: see `pending`."""
+
+    __slots__ = ("_globals", "_name", "_target")
+
+    def __init__(self, *_: object) -> None:
+        raise TypeError("cannot create 'lazy_import' instances")
+
+    def resolve(self) -> Any:
+        """Imports the object, binds the name to it, and returns it."""
+        return _native().resolve(self._globals, self._name)
+
+    def __repr__(self) -> str:
+        return f"<lazy_import {self._target!r}>"
+
+
+LazyImportType.__name__ = LazyImportType.__qualname__ = "lazy_import"
+
+
+def pending(module: types.ModuleType | dict[str, Any]) -> dict[str, Any]:
+    """The names of a module, or of its dict, that are pending, without loading any of them."""
+    namespace: dict[str, Any] = vars(module) if isinstance(module, types.ModuleType) else module
+    if _IS_NATIVE:
+        kind = types.LazyImportType  # type: ignore[attr-defined]
+        return {name: value for name, value in namespace.items() if type(value) is kind}
+    found = {}
+    for name, target in _native().pending(namespace).items():
+        lazy = object.__new__(LazyImportType)
+        lazy._globals, lazy._name, lazy._target = namespace, name, target
+        found[name] = lazy
+    return found
+
+
+def set_lazy_imports(mode: str) -> None:
+    """Like `sys.set_lazy_imports` of Python 3.15: ``"all"`` or ``"normal"``."""
+    if not isinstance(mode, str):
+        raise TypeError("mode must be a string: 'normal' or 'all'")
+    if mode not in ("all", "normal"):
+        raise ValueError("mode must be 'normal' or 'all'")
+    _native().set_mode(mode)
+
+
+def get_lazy_imports() -> str:
+    """Like `sys.get_lazy_imports` of Python 3.15."""
+    mode: str = _native().mode()
+    return mode
+
+
+def set_lazy_imports_filter(filter: _Filter | None) -> None:
+    """Like `sys.set_lazy_imports_filter` of Python 3.15.
+
+    The filter is called with the importing module's name, the absolute name of the module that is
+    imported, and the names that are taken from it or None. What it makes of it decides whether the
+    statement is lazy; its exceptions propagate.
+    """
+    if filter is not None and not callable(filter):
+        raise ValueError("the filter must be callable or None")
+    _native().set_filter(filter)
+
+
+def get_lazy_imports_filter() -> _Filter | None:
+    """Like `sys.get_lazy_imports_filter` of Python 3.15."""
+    filter: _Filter | None = _native().filter()
+    return filter
+
+
+if _IS_NATIVE:
+    LazyImportType = types.LazyImportType  # type: ignore # noqa: F811
+    set_lazy_imports = sys.set_lazy_imports  # type: ignore # noqa: F811
+    get_lazy_imports = sys.get_lazy_imports  # type: ignore # noqa: F811
+    set_lazy_imports_filter = sys.set_lazy_imports_filter  # type: ignore # noqa: F811
+    get_lazy_imports_filter = sys.get_lazy_imports_filter  # type: ignore # noqa: F811
+
+
+def __getattr__(name: str) -> Any:
+    if name == "lazy_modules":
+        return sys.lazy_modules if _IS_NATIVE else _native().lazy_modules()  # type: ignore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
