@@ -6,4 +6,5 @@ pub mod lint;
 pub mod policy;
 pub mod pyproject;
 pub mod record;
+pub mod report;
 pub mod start;

@@ -1,5 +1,8 @@
 """pytest runs a file with a fixture, parameters, a monkey patch and a failure."""
 
+import contextlib
+import io
+import re
 import sys
 
 import pytest
@@ -42,5 +45,8 @@ class Outcomes:
 
 
 sys.dont_write_bytecode = True
-status = pytest.main(["-q", "-p", "no:cacheprovider", "--no-header", "test_it.py"], [Outcomes()])
-print(int(status))
+output = io.StringIO()
+arguments = ["-q", "-p", "no:cacheprovider", "--no-header", "test_it.py"]
+with contextlib.redirect_stdout(output):
+    status = pytest.main(arguments, [Outcomes()])
+print(int(status), re.sub(r" in [0-9.]+s", "", output.getvalue()))

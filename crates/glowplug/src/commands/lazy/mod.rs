@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod lint;
+pub mod report;
 pub mod run;
 
 use crate::settings::Environment;
@@ -28,6 +29,8 @@ enum Command {
     Check(check::Check),
     /// Warn of patterns that defeat or break lazy imports
     Lint(lint::Lint),
+    #[command(hide = true)]
+    Report(report::ReportOptions),
 }
 
 /// Runs a command; `arguments` are those behind `glowplug lazy run`.
@@ -36,5 +39,6 @@ pub fn run(lazy: &Lazy, arguments: &[&CStr], environment: &Environment) -> u8 {
         Command::Run(_) => run::run(arguments, environment),
         Command::Check(options) => check::run(options, environment),
         Command::Lint(options) => lint::run(options, environment),
+        Command::Report(options) => report::run(options),
     }
 }

@@ -32,6 +32,8 @@ pub enum CauseKind {
     Process,
     /// The importer looks into its own names, or at the loaded modules.
     Inspection,
+    /// A module is missing, which whoever imports the importer expects and goes on without it.
+    Absence,
     /// The order of imports matters, and nothing says why.
     Order,
 }
@@ -90,8 +92,11 @@ fn told(evidence: &Evidence<'_>) -> Told {
     {
         return (CauseKind::Extension, Some(extension.name.clone()), None);
     }
+    if symptom.contains("ModuleNotFoundError") {
+        return (CauseKind::Absence, quoted(symptom, "named '"), None);
+    }
     if speaks_of_cycle(symptom) {
-        return (CauseKind::Cycle, missing.first().map(|module| module.name.clone()), None);
+        return (CauseKind::Cycle, quoted(symptom, "module '"), None);
     }
     if let Some(inspection) = inspection(evidence)
         && !effects.iter().any(|candidate| candidate.effect.certain && candidate.distance == 0)
@@ -208,8 +213,16 @@ impl Candidate {
     }
 
     fn place(&self) -> String {
-        format!("`{}` ({}:{})", self.effect.what, self.file.display(), self.effect.line)
+        format!("`{}` ({}:{})", self.effect.what, short(&self.module, &self.file), self.effect.line)
     }
+}
+
+/// The file of a module from its outermost package on: what is above differs from machine to machine.
+fn short(module: &str, file: &Path) -> String {
+    let is_package = file.file_stem().is_some_and(|stem| stem == "__init__");
+    let parts = module.split('.').count() + usize::from(is_package);
+    let kept: Vec<_> = file.iter().rev().take(parts).collect();
+    kept.into_iter().rev().collect::<PathBuf>().display().to_string()
 }
 
 fn candidates(module: &Missing<'_>) -> Vec<Candidate> {
@@ -238,6 +251,12 @@ fn kind_of(kind: EffectKind) -> CauseKind {
     }
 }
 
+/// What stands in quotes behind some words: `a.b` in `… from partially initialized module 'a.b' …`.
+fn quoted(symptom: &str, words: &str) -> Option<String> {
+    let (_, behind) = symptom.split_once(words)?;
+    behind.split_once('\'').map(|(name, _)| name.to_owned())
+}
+
 fn speaks_of_cycle(symptom: &str) -> bool {
     ["partially initialized module", "circular import", "cannot import name", "RecursionError"]
         .iter()
@@ -258,7 +277,7 @@ fn inspection(evidence: &Evidence<'_>) -> Option<String> {
     let finding = findings.into_iter().find(|finding| {
         matches!(finding.rule, lint::Rule::NamespaceLookup | lint::Rule::LoadedModules)
     })?;
-    Some(format!("{}:{}", file.display(), finding.line))
+    Some(format!("{}:{}", short(evidence.importer, file), finding.line))
 }
 
 impl fmt::Display for Cause {
@@ -291,6 +310,11 @@ impl fmt::Display for Cause {
                 write!(
                     f,
                     "asks which names or modules are there, and pending ones are not: {what}"
+                )?;
+            }
+            CauseKind::Absence => {
+                f.write_str(
+                    "which is missing: others expect its own import to fail then, and go on",
                 )?;
             }
             CauseKind::Order if self.module.is_some() => {
@@ -388,7 +412,8 @@ mod tests {
             "AttributeError: partially initialized module 'pandas' has no attribute '_CAPI'";
         let cause = cause_of("fast.cpython-311-x86_64-linux-gnu.so", "", symptom);
         assert_eq!((cause.kind, cause.module.as_deref()), (CauseKind::Extension, Some("fast")));
-        assert_eq!(cause_of("m.py", "", symptom).kind, CauseKind::Cycle);
+        let cause = cause_of("m.py", "", symptom);
+        assert_eq!((cause.kind, cause.module.as_deref()), (CauseKind::Cycle, Some("pandas")));
     }
 
     #[test]
@@ -404,6 +429,19 @@ mod tests {
             symptom: Some("KeyError: 'b'"),
         };
         assert_eq!(cause(&evidence).kind, CauseKind::Inspection);
+    }
+
+    #[test]
+    fn modules_that_are_missing() {
+        let cause = cause_of("m.py", "", "ModuleNotFoundError: No module named 'olefile'");
+        assert_eq!((cause.kind, cause.module.as_deref()), (CauseKind::Absence, Some("olefile")));
+    }
+
+    #[test]
+    fn files_are_named_from_their_package_on() {
+        assert_eq!(short("a.b", Path::new("/x/site-packages/a/b.py")), "a/b.py");
+        assert_eq!(short("a.b", Path::new("/x/site-packages/a/b/__init__.py")), "a/b/__init__.py");
+        assert_eq!(short("__main__", Path::new("/x/app.py")), "app.py");
     }
 
     #[test]
