@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 _QUESTION = (
     "import json, platform, sys, sysconfig; print(json.dumps([platform.python_implementation(),"
-    " list(sys.version_info[:3]), bool(sysconfig.get_config_var('Py_GIL_DISABLED'))]))"
+    " list(sys.version_info[:3]), bool(sysconfig.get_config_var('Py_GIL_DISABLED')),"
+    " hasattr(sys, 'gettotalrefcount')]))"
 )
 
 
@@ -123,9 +124,9 @@ def pythons() -> tuple[LazyPython, ...]:
         )
         if answer.returncode:
             continue
-        implementation, version, free_threaded = json.loads(answer.stdout)
+        implementation, version, free_threaded, debug = json.loads(answer.stdout)
         python = LazyPython(path, tuple(version))
-        if implementation != "CPython" or free_threaded or python.minor < OLDEST:
+        if implementation != "CPython" or free_threaded or debug or python.minor < OLDEST:
             continue
         if python.minor not in found or found[python.minor].version < python.version:
             found[python.minor] = python

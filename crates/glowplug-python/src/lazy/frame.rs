@@ -139,6 +139,43 @@ mod layout {
     }
 }
 
+/// The beginning of `PyCodeObject`, the same from 3.11 to 3.14 (`Include/cpython/code.h`).
+#[cfg(Py_3_11)]
+#[repr(C)]
+pub struct CodeObject {
+    head: ffi::PyVarObject,
+    consts: Ptr,
+    /// `co_names`: a tuple.
+    pub names: Ptr,
+    exception_table: Ptr,
+    /// `co_flags`.
+    pub flags: std::ffi::c_int,
+}
+
+/// A code object's fields.
+#[cfg(Py_3_11)]
+pub fn code(object: Ptr) -> *const CodeObject {
+    object.cast()
+}
+
+/// Whether code objects look as this library takes them to.
+///
+/// # Safety
+/// GIL.
+#[cfg(Py_3_11)]
+pub unsafe fn knows_code_objects() -> bool {
+    // SAFETY: GIL by the caller. The fields lie within any code object, and only their values are compared.
+    unsafe {
+        let text = c"a".as_ptr();
+        let compiled = ffi::Py_CompileString(text, c"<glowplug>".as_ptr(), ffi::Py_eval_input);
+        let Some(compiled) = Object::owned(compiled) else { return false };
+        let (names, flags) = (compiled.attribute(c"co_names"), compiled.attribute(c"co_flags"));
+        let fields = code(compiled.as_ptr());
+        names.is_some_and(|names| names.as_ptr() == (*fields).names)
+            && flags.is_some_and(|f| ffi::PyLong_AsLong(f.as_ptr()) == i64::from((*fields).flags))
+    }
+}
+
 /// Gives the frames that run module code the builtins with keys: those of whoever installs the mechanism from Python.
 ///
 /// # Safety

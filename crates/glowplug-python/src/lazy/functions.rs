@@ -4,7 +4,7 @@
 use super::Ptr;
 use super::pending::Pending;
 use super::state::State;
-#[cfg(Py_3_11)]
+#[cfg(Py_3_12)]
 use crate::object::Object;
 #[cfg(Py_3_11)]
 use pyo3_ffi as ffi;
@@ -19,13 +19,10 @@ unsafe fn needs_keys(pending: &Pending, function: *mut ffi::PyFunctionObject) ->
         if pending.unread.get() {
             return true;
         }
-        let Some(names) = Object::borrowed((*function).func_code).and_then(|c| c.attribute(c"co_names"))
-        else {
-            return true;
-        };
+        let names = (*super::frame::code((*function).func_code)).names;
         let expected = pending.expected.as_ptr();
-        (0..ffi::PyTuple_Size(names.as_ptr())).any(|i| {
-            let name = ffi::PyTuple_GetItem(names.as_ptr(), i);
+        (0..ffi::PyTuple_Size(names)).any(|i| {
+            let name = ffi::PyTuple_GetItem(names, i);
             ffi::PyDict_Contains(pending.names.as_ptr(), name) != 0
                 || !pending.complete.get()
                     && ffi::PySet_Contains(expected, name) != 0
@@ -54,6 +51,10 @@ pub unsafe fn consider(state: &State, function: *mut ffi::PyFunctionObject) {
     // SAFETY: GIL by the caller.
     unsafe {
         if (*function).func_builtins != state.keys_in || !state.has_mirror() {
+            return;
+        }
+        // A module's or class's body, which CPython runs as a function for once.
+        if (*super::frame::code((*function).func_code)).flags & ffi::CO_OPTIMIZED == 0 {
             return;
         }
         let Some(pending) = state.table.find((*function).func_globals) else {

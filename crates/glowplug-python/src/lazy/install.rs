@@ -45,6 +45,10 @@ pub unsafe fn install(mode: Mode, rules: Rules, events: Events) -> Result<&'stat
             return Ok(state);
         }
         check()?;
+        #[cfg(Py_3_11)]
+        if !super::frame::knows_code_objects() {
+            return Err(Unsupported::Version);
+        }
         let Some(keys_in) = mirror::create() else { return Err(Unsupported::Refused) };
         if !(reference::initialise() && store::initialise() && key::initialise()) {
             return Err(Unsupported::Refused);
