@@ -36,6 +36,9 @@ pub struct Run {
     /// Leave out the shipped policy: only `--keep-eager` and the settings keep importers eager
     #[arg(long)]
     no_policy: bool,
+    /// Tell on standard error, when the program has ended, what lazy imports brought
+    #[arg(long)]
+    report: bool,
     /// A descriptor that the log of the run goes to
     #[arg(long, value_name = "NUMBER")]
     events: Option<RawFd>,
@@ -49,6 +52,7 @@ pub struct Run {
 struct Options {
     start: LazyStart,
     no_policy: bool,
+    report: bool,
 }
 
 /// An option that cannot be used.
@@ -96,9 +100,15 @@ fn usage(error: &impl std::fmt::Display) -> u8 {
 }
 
 fn become_program(start: &Start<'_>, options: Options) -> u8 {
-    let Options { start: mut lazy, no_policy } = options;
+    let Options { start: mut lazy, no_policy, report } = options;
     if !no_policy {
         lazy.eager.extend(policy::importers().map(str::to_owned));
+    }
+    if report {
+        match super::report::watch(&start.interpreter.path) {
+            Ok(descriptor) => lazy.events = Some(descriptor),
+            Err(error) => explain::warning(format_args!("there will be no report: {error}")),
+        }
     }
     let changes = match changes(start, &lazy) {
         Ok(changes) => changes,
@@ -135,6 +145,8 @@ fn unsupported(probe: &Probe) -> Option<String> {
         probe.implementation.clone()
     } else if probe.free_threaded {
         format!("a free-threaded CPython {probe}")
+    } else if probe.debug {
+        format!("a debug build of CPython {probe}")
     } else if probe.version.0 != 3 || !Runtime::LAZY_MINORS.contains(&probe.version.1) {
         format!("CPython {probe}")
     } else {
@@ -163,6 +175,7 @@ fn options<'a>(arguments: &[&'a CStr]) -> Result<(Options, Vec<&'a CStr>), BadOp
         };
         match name {
             "--no-policy" => options.no_policy = true,
+            "--report" => options.report = true,
             "--mode" => {
                 let mode = value("--mode")?;
                 options.start.mode =
