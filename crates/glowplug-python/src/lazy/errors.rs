@@ -144,7 +144,7 @@ unsafe fn add_cause(raised: &Raised, place: &Place, name: Ptr) {
 }
 
 /// An exception, normalised and taken.
-struct Raised {
+pub struct Raised {
     kind: Ptr,
     value: Ptr,
     trace: Ptr,
@@ -152,11 +152,18 @@ struct Raised {
 
 #[allow(deprecated)] // The successors came with 3.12; older versions are built from the same lines.
 impl Raised {
-    unsafe fn take() -> Raised {
+    /// Takes the current exception, if there is one.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn take() -> Raised {
         let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         // SAFETY: GIL by the caller.
         unsafe {
             ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+            if kind.is_null() {
+                return Raised { kind, value, trace };
+            }
             ffi::PyErr_NormalizeException(&mut kind, &mut value, &mut trace);
             if !value.is_null() && !trace.is_null() {
                 ffi::PyException_SetTraceback(value, trace);
@@ -175,7 +182,11 @@ impl Raised {
         }
     }
 
-    unsafe fn restore(self) {
+    /// Makes it the current one again.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn restore(self) {
         // SAFETY: GIL by the caller; the references are given back.
         unsafe { ffi::PyErr_Restore(self.kind, self.value, self.trace) };
     }

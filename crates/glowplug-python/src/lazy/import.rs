@@ -51,17 +51,18 @@ pub unsafe extern "C" fn import(
             return by_instruction(state, &arguments).map_or(ptr::null_mut(), Object::into_ptr);
         }
         // Somebody calls it by name: CPython's own understands every way to do so.
-        let function = actual(state);
-        ffi::PyObject_Vectorcall(function.as_ptr(), arguments, count as usize, keywords)
+        ffi::PyObject_Vectorcall(state.native_import, arguments, count as usize, keywords)
     }
 }
 
-/// What stands under `__import__` in the builtins that programs see, or CPython's own.
+/// What stands under `__import__` in the builtins that programs see, or CPython's own. Before 3.11 it is there that this function stands,
+/// and whoever has taken its place calls it for the import itself.
 unsafe fn actual(state: &State) -> Object {
     // SAFETY: GIL by the caller; both live for as long as the interpreter, or are kept here.
     unsafe {
         let found = ffi::PyDict_GetItemWithError(state.real_builtins, state.names.import);
-        let found = if found.is_null() || found == state.import.get() { state.native_import } else { found };
+        let own = found.is_null() || found == state.import.get() || !state.has_mirror();
+        let found = if own { state.native_import } else { found };
         Object::borrowed(found).expect("not NULL")
     }
 }
@@ -354,6 +355,39 @@ unsafe fn note_lazy(state: &State, absolute: &Object, fromlist: Ptr) {
     }
 }
 
+/// Imports by CPython's own finders alone: for what a finder uses first while it is asked for that very module.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn with_standard_finders(import: impl FnOnce() -> Option<Object>) -> Option<Object> {
+    // SAFETY: GIL by the caller; the list of the program's own finders is kept and put back.
+    unsafe {
+        let name = c"meta_path".as_ptr();
+        let all = Object::borrowed(ffi::PySys_GetObject(name));
+        let Some(all) = all.filter(|all| ffi::PyList_Check(all.as_ptr()) != 0) else { return import() };
+        let standard = Object::owned(ffi::PyList_New(0))?;
+        for i in 0..ffi::PyList_Size(all.as_ptr()) {
+            let finder = Object::borrowed(ffi::PyList_GetItem(all.as_ptr(), i))?;
+            let home = finder.attribute(c"__module__").and_then(|home| home.to_bytes());
+            if home.is_some_and(|home| home.starts_with(b"_frozen_importlib"))
+                && ffi::PyList_Append(standard.as_ptr(), finder.as_ptr()) < 0
+            {
+                return None;
+            }
+        }
+        if ffi::PySys_SetObject(name, standard.as_ptr()) < 0 {
+            return None;
+        }
+        let found = import();
+        let raised = super::errors::Raised::take();
+        if ffi::PySys_SetObject(name, all.as_ptr()) < 0 {
+            ffi::PyErr_Clear();
+        }
+        raised.restore();
+        found
+    }
+}
+
 /// A module that defines a finder must have what it imports before the finder is asked to find it.
 ///
 /// # Safety
@@ -371,16 +405,13 @@ pub unsafe fn watch_finders(state: &State) {
             return;
         }
         let Some(finders) = Object::owned(ffi::PyList_AsTuple(list)) else { return };
-        let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-        #[allow(deprecated)] // Its successor came with 3.12.
-        ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+        let raised = super::errors::Raised::take();
         for i in 0..ffi::PyTuple_Size(finders.as_ptr()) {
             let finder = ffi::PyTuple_GetItem(finders.as_ptr(), i);
             if let Some(finder) = Object::borrowed(finder) {
                 modules::resolve_home_of(state, &finder);
             }
         }
-        #[allow(deprecated)] // As above.
-        ffi::PyErr_Restore(kind, value, trace);
+        raised.restore();
     }
 }

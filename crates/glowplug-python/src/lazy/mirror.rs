@@ -155,9 +155,89 @@ pub unsafe fn install(state: &State, import: &Object) -> bool {
     }
 }
 
-#[cfg(not(Py_3_12))]
+#[cfg(not(Py_3_11))]
 unsafe fn watch(_: &State) -> bool {
     true
+}
+
+#[cfg(all(Py_3_11, not(Py_3_12)))]
+use writes::watch;
+
+/// 3.11 does not tell of changes to a dict. The module `builtins` becomes one of a type that tells of assignments, and after its dict
+/// has been asked for, what was written there is copied as soon as CPython pauses between instructions.
+#[cfg(all(Py_3_11, not(Py_3_12)))]
+mod writes {
+    use super::super::{state, types};
+    use super::{Ptr, State, ffi, keep_in_step};
+    use crate::object;
+    use std::ffi::{c_int, c_void};
+    use std::ptr;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// How many pauses are used after the dict has been asked for: `vars(builtins)["x"] = y` has one before it writes.
+    const PAUSES: u32 = 8;
+
+    static LEFT: AtomicU32 = AtomicU32::new(0);
+
+    pub unsafe fn watch(_: &State) -> bool {
+        // SAFETY: GIL by the caller; the new type has the layout of a module and calls the functions of its base.
+        unsafe {
+            let base = &raw mut ffi::PyModule_Type;
+            let kind = types::new(c"module", 0);
+            kind.tp_base = base;
+            kind.tp_basicsize = (*base).tp_basicsize;
+            kind.tp_setattro = Some(assign);
+            kind.tp_getattro = Some(get);
+            // `__dict__` is where a module has it.
+            kind.tp_dictoffset = (*base).tp_dictoffset;
+            kind.tp_weaklistoffset = (*base).tp_weaklistoffset;
+            let Some(module) = object::loaded_module(c"builtins") else { return false };
+            if !types::ready(kind) {
+                return false;
+            }
+            (*module.as_ptr()).ob_type = kind;
+            true
+        }
+    }
+
+    unsafe extern "C" fn assign(module: Ptr, name: Ptr, value: Ptr) -> c_int {
+        // SAFETY: called by CPython.
+        unsafe {
+            let original = (*(&raw mut ffi::PyModule_Type)).tp_setattro.expect("modules have it");
+            let result = original(module, name, value);
+            if let Some(state) = state::get() {
+                keep_in_step(state);
+            }
+            result
+        }
+    }
+
+    unsafe extern "C" fn get(module: Ptr, name: Ptr) -> Ptr {
+        // SAFETY: called by CPython.
+        unsafe {
+            if ffi::PyUnicode_Check(name) != 0
+                && ffi::PyUnicode_CompareWithASCIIString(name, c"__dict__".as_ptr()) == 0
+            {
+                LEFT.store(PAUSES, Ordering::Relaxed);
+                ffi::Py_AddPendingCall(Some(pause), ptr::null_mut());
+            }
+            let original = (*(&raw mut ffi::PyModule_Type)).tp_getattro.expect("modules have it");
+            original(module, name)
+        }
+    }
+
+    extern "C" fn pause(_: *mut c_void) -> c_int {
+        // SAFETY: CPython makes pending calls between instructions, with the GIL.
+        unsafe {
+            if let Some(state) = state::get() {
+                keep_in_step(state);
+            }
+            if LEFT.fetch_sub(1, Ordering::Relaxed) > 1 {
+                ffi::Py_AddPendingCall(Some(pause), ptr::null_mut());
+            }
+        }
+        0
+    }
 }
 
 #[cfg(Py_3_12)]

@@ -73,10 +73,71 @@ unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {
             Ok(None) => {}
             Err(()) => return ptr::null_mut(),
         }
+        #[cfg(Py_3_14)]
+        if dict == state.real_builtins {
+            match annotation(state, dict, name) {
+                Ok(Some(found)) => return found.into_ptr(),
+                Ok(None) => {}
+                Err(()) => return ptr::null_mut(),
+            }
+        }
         if ffi::PyDict_Size(state.submodules) > 0 && !load_promised(state, dict, name) {
             return ptr::null_mut();
         }
         original(module, name)
+    }
+}
+
+/// `annotationlib` looks a plain name up in dicts and then with `hasattr(builtins, name)`, without running any code that would load it.
+#[cfg(Py_3_14)]
+unsafe fn annotation(state: &State, builtins: Ptr, name: Ptr) -> Result<Option<Object>, ()> {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        if ffi::PyDict_Contains(state.keys, name) != 1 || ffi::PyDict_Contains(builtins, name) != 0 {
+            return Ok(None);
+        }
+        let frame = ffi::PyEval_GetFrame();
+        let globals = ffi::PyEval_GetGlobals();
+        if frame.is_null() || globals.is_null() {
+            return Ok(None);
+        }
+        let library = ffi::PyDict_GetItemWithError(globals, state.names.name);
+        if library.is_null()
+            || ffi::PyUnicode_Check(library) == 0
+            || ffi::PyUnicode_CompareWithASCIIString(library, c"annotationlib".as_ptr()) != 0
+        {
+            return Ok(None);
+        }
+        for variable in [c"locals", c"globals"] {
+            let found = Object::owned(ffi::PyFrame_GetVarString(frame, variable.as_ptr().cast_mut()));
+            let Some(namespace) = found else {
+                ffi::PyErr_Clear();
+                continue;
+            };
+            if let Some(found) = reference::resolve_name(state, namespace.as_ptr(), name)? {
+                return Ok(Some(found));
+            }
+        }
+        // What it was given may be a copy.
+        let Some(owner) = Object::owned(ffi::PyFrame_GetVarString(frame, c"owner".as_ptr().cast_mut()))
+        else {
+            ffi::PyErr_Clear();
+            return Ok(None);
+        };
+        let namespace = owner.attribute(c"__globals__").or_else(|| {
+            let home = owner.attribute(c"__module__")?;
+            let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), home.as_ptr());
+            Object::borrowed(module)?.attribute(c"__dict__")
+        });
+        let Some(namespace) = namespace.filter(|n| ffi::PyDict_Check(n.as_ptr()) != 0) else {
+            return Ok(None);
+        };
+        // `hasattr` has loaded it, and `getattr` comes for it.
+        let stored = Object::borrowed(ffi::PyDict_GetItemWithError(namespace.as_ptr(), name));
+        match stored {
+            Some(stored) => Ok(Some(stored)),
+            None => reference::resolve_name(state, namespace.as_ptr(), name),
+        }
     }
 }
 
@@ -223,10 +284,26 @@ pub unsafe fn resolve_home_of(state: &State, finder: &Object) {
             ffi::PyErr_Clear();
             return;
         };
-        if ffi::PyModule_Check(module.as_ptr()) != 0
-            && !resolve_all(state, ffi::PyModule_GetDict(module.as_ptr()), |_| true)
-        {
+        if ffi::PyModule_Check(module.as_ptr()) == 0 {
+            return;
+        }
+        let dict = ffi::PyModule_GetDict(module.as_ptr());
+        if state.table.find(dict).is_none_or(|pending| pending.is_empty()) {
+            return;
+        }
+        // It cannot help to find what it needs itself.
+        let list = Object::borrowed(ffi::PySys_GetObject(c"meta_path".as_ptr()));
+        let Some(list) = list.filter(|list| ffi::PyList_Check(list.as_ptr()) != 0) else { return };
+        let index = ffi::PySequence_Index(list.as_ptr(), finder.as_ptr());
+        if index < 0 || ffi::PyList_SetSlice(list.as_ptr(), index, index + 1, ptr::null_mut()) < 0 {
             ffi::PyErr_Clear();
+            return;
+        }
+        if !resolve_all(state, dict, |_| true) {
+            ffi::PyErr_Clear();
+        }
+        if ffi::PySequence_Contains(list.as_ptr(), finder.as_ptr()) == 0 {
+            ffi::PyList_Insert(list.as_ptr(), index, finder.as_ptr());
         }
     }
 }

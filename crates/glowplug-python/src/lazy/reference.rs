@@ -341,7 +341,12 @@ pub unsafe fn resolve_name(state: &State, globals: Ptr, name: Ptr) -> Result<Opt
         let _alive = Object::borrowed(globals);
         let view = View::of(&reference);
         let first_use = events::FirstUse::begin(state, &pending, view, name);
-        let Some(found) = view.resolve() else {
+        let found = if view.is_resolving_here() {
+            super::import::with_standard_finders(|| view.resolve())
+        } else {
+            view.resolve()
+        };
+        let Some(found) = found else {
             first_use.fail(state);
             errors::show_statement(&view, name);
             return Err(());
