@@ -1,10 +1,17 @@
 """Glowplug starts Python programs as if they were already running.
 
-The command `glowplug` does the work; this package only says which version is installed.
+The command `glowplug` does most of the work; `glowplug.lazy` makes imports lazy from within.
 """
-
-from importlib.metadata import version as _version
 
 __all__ = ["__version__"]
 
-__version__: str = _version("glowplug")
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    # Asked for seldom, while importing what answers takes longer than a start should.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("glowplug")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
