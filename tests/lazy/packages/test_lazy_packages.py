@@ -1,5 +1,5 @@
-"""Popular packages do a small real job with everything lazy but what the shipped policy keeps eager,
-and print what they print eagerly.
+"""Popular packages do a small real job with everything lazy but what the shipped policy keeps
+eager, and print what they print eagerly.
 """
 
 from __future__ import annotations
