@@ -46,7 +46,9 @@ CASES: dict[str, Case] = {
     "import_as": Case("import m as q\nassert not L('m')\nassert q.x == 1\n"),
     "from": Case("from m import x\nassert not L('m')\nassert x == 1 and L('m')\n"),
     "from_as": Case("from m import x as q\nassert not L('m')\nassert q == 1\n"),
-    "from_many": Case("from m import x, y, f\nassert not L('m')\nassert (y, x, f()) == (2, 1, 1)\n"),
+    "from_many": Case(
+        "from m import x, y, f\nassert not L('m')\nassert (y, x, f()) == (2, 1, 1)\n"
+    ),
     "import_many": Case("import m, n\nassert not L('m')\nn.w\nassert L('n') and not L('m')\nm\n"),
     "dotted": Case("import p.a\nassert not L('p')\nassert p.a.v == 'a' and L('p.a')\n"),
     "dotted_as": Case("import p.a as q\nassert not L('p')\nassert q.v == 'a'\n"),
@@ -55,9 +57,7 @@ CASES: dict[str, Case] = {
     "siblings": Case(
         "import p.a, p.b\nassert p.a.v == 'a'\nassert not L('p.b')\nassert p.b.v == 'b'\n"
     ),
-    "relative": Case(
-        "from p.sub import c\nassert c.both() == 'ab'\n"
-    ),
+    "relative": Case("from p.sub import c\nassert c.both() == 'ab'\n"),
     "in_if": Case("if True:\n    import m\nassert not L('m')\nm\nassert L('m')\n"),
     "in_else_of_if": Case("if not L:\n    pass\nelse:\n    import m\nassert not L('m')\nm.x\n"),
     "in_for": Case("for i in range(2):\n    import m\nassert not L('m')\nm.x\n"),
@@ -150,15 +150,9 @@ CASES: dict[str, Case] = {
     "attribute": Case(
         "import u\nassert u and not L('m')\nassert u.m.x == 1\n", {"u.py": "import m\n"}
     ),
-    "getattr": Case(
-        "import u\nu\nassert getattr(u, 'x') == 1\n", {"u.py": "from m import x\n"}
-    ),
-    "hasattr": Case(
-        "import u\nassert hasattr(u, 'x') and L('m')\n", {"u.py": "from m import x\n"}
-    ),
-    "dir": Case(
-        "import u\nassert 'm' in dir(u) and not L('m')\n", {"u.py": "import m\n"}
-    ),
+    "getattr": Case("import u\nu\nassert getattr(u, 'x') == 1\n", {"u.py": "from m import x\n"}),
+    "hasattr": Case("import u\nassert hasattr(u, 'x') and L('m')\n", {"u.py": "from m import x\n"}),
+    "dir": Case("import u\nassert 'm' in dir(u) and not L('m')\n", {"u.py": "import m\n"}),
     "dir_in_module": Case("import m\nassert L and not L('m')\n"),
     "vars_do_not_load": Case("import u\nvars(u)\nassert not L('m')\n", {"u.py": "import m\n"}),
     "star_from_outside": Case(

@@ -93,7 +93,10 @@ def _cache() -> str:
 def environment() -> dict[str, str]:
     """The environment of all runs: what the interpreters are is asked once for each test process."""
     runtime = glowplug().parents[1] / "lib" / "glowplug"
-    named = {"GLOWPLUG_CACHE_DIR": _cache(), "GLOWPLUG_RUNTIME": os.environ.get("GLOWPLUG_RUNTIME", str(runtime))}
+    named = {
+        "GLOWPLUG_CACHE_DIR": _cache(),
+        "GLOWPLUG_RUNTIME": os.environ.get("GLOWPLUG_RUNTIME", str(runtime)),
+    }
     return {**clean_environment(), **named}
 
 

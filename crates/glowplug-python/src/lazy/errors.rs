@@ -19,7 +19,8 @@ unsafe extern "C" {
 pub unsafe fn cannot_import_name(module: &Object, its_name: Option<Object>, name: Ptr) {
     // SAFETY: GIL by the caller; the formats fit their arguments.
     unsafe {
-        let unknown = || Object::owned(ffi::PyUnicode_FromString(c"<unknown module name>".as_ptr()));
+        let unknown =
+            || Object::owned(ffi::PyUnicode_FromString(c"<unknown module name>".as_ptr()));
         let Some(module_name) = its_name.or_else(unknown) else { return };
         let file = (ffi::PyModule_Check(module.as_ptr()) != 0)
             .then(|| Object::owned(ffi::PyModule_GetFilenameObject(module.as_ptr())))
@@ -39,7 +40,12 @@ pub unsafe fn cannot_import_name(module: &Object, its_name: Option<Object>, name
                 } else {
                     c"cannot import name %R from %R (%S)"
                 };
-                ffi::PyUnicode_FromFormat(format.as_ptr(), shown, module_name.as_ptr(), file.as_ptr())
+                ffi::PyUnicode_FromFormat(
+                    format.as_ptr(),
+                    shown,
+                    module_name.as_ptr(),
+                    file.as_ptr(),
+                )
             }
         };
         let Some(message) = Object::owned(message) else { return };

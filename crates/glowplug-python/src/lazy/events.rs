@@ -217,9 +217,16 @@ impl Line {
                 self.0.push(':');
                 let mut file = std::ptr::null_mut();
                 if ffi::PyModule_Check(module) != 0 {
-                    file = ffi::PyDict_GetItemString(ffi::PyModule_GetDict(module), c"__file__".as_ptr());
+                    file = ffi::PyDict_GetItemString(
+                        ffi::PyModule_GetDict(module),
+                        c"__file__".as_ptr(),
+                    );
                 }
-                self.quoted(if !file.is_null() && ffi::PyUnicode_Check(file) != 0 { file } else { std::ptr::null_mut() });
+                self.quoted(if !file.is_null() && ffi::PyUnicode_Check(file) != 0 {
+                    file
+                } else {
+                    std::ptr::null_mut()
+                });
             }
         }
         self.0.push('}');

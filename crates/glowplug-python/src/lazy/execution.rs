@@ -158,12 +158,7 @@ mod hooked {
         }
     }
 
-    unsafe extern "C" fn eval(
-        _: Ptr,
-        arguments: *const Ptr,
-        count: isize,
-        keywords: Ptr,
-    ) -> Ptr {
+    unsafe extern "C" fn eval(_: Ptr, arguments: *const Ptr, count: isize, keywords: Ptr) -> Ptr {
         // SAFETY: called by CPython.
         unsafe {
             let state = state::installed();
@@ -174,12 +169,7 @@ mod hooked {
         }
     }
 
-    unsafe extern "C" fn exec(
-        _: Ptr,
-        arguments: *const Ptr,
-        count: isize,
-        keywords: Ptr,
-    ) -> Ptr {
+    unsafe extern "C" fn exec(_: Ptr, arguments: *const Ptr, count: isize, keywords: Ptr) -> Ptr {
         // SAFETY: called by CPython; the namespace is kept until its body has ended.
         unsafe {
             let state = state::installed();

@@ -63,7 +63,9 @@ impl Frame {
         let depth = usize::try_from(frame.block_depth).unwrap_or(0).min(layout::MAX_BLOCKS);
         frame.blocks[..depth].iter().any(|block| {
             let handler = usize::try_from(block.handler).ok().map(|h| h * layout::BYTES_PER_STEP);
-            handler.and_then(|h| code.get(h)).is_none_or(|&byte| u16::from(byte) != WITH_EXCEPT_START)
+            handler
+                .and_then(|h| code.get(h))
+                .is_none_or(|&byte| u16::from(byte) != WITH_EXCEPT_START)
         })
     }
 

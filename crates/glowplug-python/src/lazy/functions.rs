@@ -159,7 +159,9 @@ unsafe fn search(state: &State, object: Ptr, globals: Ptr, depth: u32) {
             if !dict.is_null() {
                 search_dict(state, dict, globals, depth + 1);
             }
-        } else if kind == &raw mut ffi::PyStaticMethod_Type || kind == &raw mut ffi::PyClassMethod_Type {
+        } else if kind == &raw mut ffi::PyStaticMethod_Type
+            || kind == &raw mut ffi::PyClassMethod_Type
+        {
             if !field(0).is_null() {
                 search(state, field(0), globals, depth + 1);
             }

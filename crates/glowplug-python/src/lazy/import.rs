@@ -32,12 +32,7 @@ struct Arguments {
 ///
 /// # Safety
 /// Called by CPython.
-pub unsafe extern "C" fn import(
-    _: Ptr,
-    arguments: *const Ptr,
-    count: isize,
-    keywords: Ptr,
-) -> Ptr {
+pub unsafe extern "C" fn import(_: Ptr, arguments: *const Ptr, count: isize, keywords: Ptr) -> Ptr {
     // SAFETY: called by CPython with the GIL, live arguments and their number.
     unsafe {
         let state = state::installed();
@@ -99,11 +94,15 @@ unsafe fn is_namespace(state: &State, object: Ptr) -> bool {
 unsafe fn is_star(fromlist: Ptr) -> bool {
     // SAFETY: GIL by the caller; the tuple holds strings, as the compiler makes it.
     unsafe {
-        if fromlist.is_null() || ffi::PyTuple_Check(fromlist) == 0 || ffi::PyTuple_Size(fromlist) != 1 {
+        if fromlist.is_null()
+            || ffi::PyTuple_Check(fromlist) == 0
+            || ffi::PyTuple_Size(fromlist) != 1
+        {
             return false;
         }
         let only = ffi::PyTuple_GetItem(fromlist, 0);
-        ffi::PyUnicode_Check(only) != 0 && ffi::PyUnicode_CompareWithASCIIString(only, c"*".as_ptr()) == 0
+        ffi::PyUnicode_Check(only) != 0
+            && ffi::PyUnicode_CompareWithASCIIString(only, c"*".as_ptr()) == 0
     }
 }
 
@@ -114,7 +113,8 @@ unsafe fn eagerly(state: &State, arguments: &Arguments) -> Option<Object> {
         watch_finders(state);
         let function = actual(state);
         if is_native(function.as_ptr()) && ffi::PyUnicode_Check(name) != 0 {
-            let module = ffi::PyImport_ImportModuleLevelObject(name, globals, locals, fromlist, level);
+            let module =
+                ffi::PyImport_ImportModuleLevelObject(name, globals, locals, fromlist, level);
             return Object::owned(module);
         }
         let level = Object::owned(ffi::PyLong_FromLong(level.into()))?;
@@ -141,10 +141,8 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
         if super::mirror::is_missing_here(state) {
             return Ok(None);
         }
-        let pending = state
-            .table
-            .find(globals)
-            .unwrap_or_else(|| modules::follow(state, globals, &importer));
+        let pending =
+            state.table.find(globals).unwrap_or_else(|| modules::follow(state, globals, &importer));
         if pending.stores.get() > 0 {
             store::expect_none(&pending);
         }
@@ -187,8 +185,11 @@ unsafe fn wanted(state: &State, arguments: &Arguments) -> Result<Option<Wanted>,
     let globals = arguments.globals;
     // SAFETY: GIL by the caller.
     unsafe {
-        let marked = Object::borrowed(ffi::PyDict_GetItemWithError(globals, state.names.lazy_modules));
-        if state.mode.get() == Mode::Normal && marked.is_none() && !state.rules.borrow().names_modules()
+        let marked =
+            Object::borrowed(ffi::PyDict_GetItemWithError(globals, state.names.lazy_modules));
+        if state.mode.get() == Mode::Normal
+            && marked.is_none()
+            && !state.rules.borrow().names_modules()
         {
             return Ok(None);
         }
@@ -204,11 +205,13 @@ unsafe fn wanted(state: &State, arguments: &Arguments) -> Result<Option<Wanted>,
         let is_wanted = state.mode.get() == Mode::All
             || state.rules.borrow().makes_lazy(&absolute)
             || match &marked {
-                Some(marked) => match ffi::PySequence_Contains(marked.as_ptr(), absolute.as_ptr()) {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(()),
-                },
+                Some(marked) => {
+                    match ffi::PySequence_Contains(marked.as_ptr(), absolute.as_ptr()) {
+                        0 => false,
+                        1 => true,
+                        _ => return Err(()),
+                    }
+                }
                 None => false,
             };
         Ok(is_wanted.then_some(Wanted { absolute, importer }))
@@ -228,7 +231,11 @@ unsafe fn absolute_name(state: &State, arguments: &Arguments) -> Option<Object> 
             Object::borrowed(package)?
         } else {
             let own = Object::borrowed(ffi::PyDict_GetItemWithError(globals, state.names.name))?;
-            if ffi::PyDict_Contains(globals, state.names.path) == 1 { own } else { parent_of(&own)? }
+            if ffi::PyDict_Contains(globals, state.names.path) == 1 {
+                own
+            } else {
+                parent_of(&own)?
+            }
         };
         for _ in 1..level {
             package = parent_of(&package)?;
@@ -264,7 +271,11 @@ struct Running {
 }
 
 /// The import statement that runs, if it is one that may be lazy.
-unsafe fn running_statement(state: &State, pending: &Rc<Pending>, absolute: &Object) -> Option<Running> {
+unsafe fn running_statement(
+    state: &State,
+    pending: &Rc<Pending>,
+    absolute: &Object,
+) -> Option<Running> {
     // SAFETY: GIL by the caller; the bytecode lives as long as `read`.
     unsafe {
         let frame = Frame::running()?;
@@ -278,7 +289,8 @@ unsafe fn running_statement(state: &State, pending: &Rc<Pending>, absolute: &Obj
         for &target in &import.targets {
             let name = ffi::PyTuple_GetItem(read.names.as_ptr(), target as isize);
             if read.statements.deleted.contains(&target)
-                || ffi::PyDict_Contains(state.real_builtins, name) != 0 && !super::key::stands_for(state, name)
+                || ffi::PyDict_Contains(state.real_builtins, name) != 0
+                    && !super::key::stands_for(state, name)
                 || !pending.may_hold(name)
                 || modules::is_own_submodule(state, pending, name, absolute)
             {
@@ -336,20 +348,26 @@ unsafe fn passes_filter(
     }
 }
 
-/// Adds what a statement imports to `lazy_modules`.
+/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded.
 unsafe fn note_lazy(state: &State, absolute: &Object, fromlist: Ptr) {
     // SAFETY: GIL by the caller.
     unsafe {
-        let mut failed = ffi::PySet_Add(state.lazy_modules, absolute.as_ptr()) < 0;
+        let modules = ffi::PyImport_GetModuleDict();
+        let add = |name: Ptr| {
+            ffi::PyDict_Contains(modules, name) == 1
+                || ffi::PySet_Add(state.lazy_modules, name) == 0
+        };
+        let mut added = add(absolute.as_ptr());
         if !fromlist.is_null() && ffi::PyTuple_Check(fromlist) != 0 {
             for i in 0..ffi::PyTuple_Size(fromlist) {
                 let name = ffi::PyTuple_GetItem(fromlist, i);
                 let format: *const c_char = c"%U.%U".as_ptr();
-                let full = Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
-                failed |= full.is_none_or(|f| ffi::PySet_Add(state.lazy_modules, f.as_ptr()) < 0);
+                let full =
+                    Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
+                added &= full.is_some_and(|full| add(full.as_ptr()));
             }
         }
-        if failed {
+        if !added {
             ffi::PyErr_Clear();
         }
     }
@@ -364,7 +382,9 @@ pub unsafe fn with_standard_finders(import: impl FnOnce() -> Option<Object>) -> 
     unsafe {
         let name = c"meta_path".as_ptr();
         let all = Object::borrowed(ffi::PySys_GetObject(name));
-        let Some(all) = all.filter(|all| ffi::PyList_Check(all.as_ptr()) != 0) else { return import() };
+        let Some(all) = all.filter(|all| ffi::PyList_Check(all.as_ptr()) != 0) else {
+            return import();
+        };
         let standard = Object::owned(ffi::PyList_New(0))?;
         for i in 0..ffi::PyList_Size(all.as_ptr()) {
             let finder = Object::borrowed(ffi::PyList_GetItem(all.as_ptr(), i))?;

@@ -36,7 +36,11 @@ impl Unsupported {
 ///
 /// # Safety
 /// GIL.
-pub unsafe fn install(mode: Mode, rules: Rules, events: Events) -> Result<&'static State, Unsupported> {
+pub unsafe fn install(
+    mode: Mode,
+    rules: Rules,
+    events: Events,
+) -> Result<&'static State, Unsupported> {
     // SAFETY: GIL by the caller.
     unsafe {
         if let Some(state) = state::get() {
@@ -98,9 +102,11 @@ fn built_for() -> i64 {
 unsafe fn import_function() -> Option<Object> {
     // SAFETY: GIL by the caller.
     unsafe {
-        execution::function(c"__import__", import::DOC, ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: import::import,
-        })
+        execution::function(
+            c"__import__",
+            import::DOC,
+            ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: import::import },
+        )
     }
 }
 

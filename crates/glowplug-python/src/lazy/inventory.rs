@@ -19,7 +19,8 @@ pub unsafe fn note_at_exit() {
             ml_flags: ffi::METH_NOARGS,
             ml_doc: ptr::null(),
         }));
-        let function = Object::owned(ffi::PyCFunction_NewEx(definition, ptr::null_mut(), ptr::null_mut()));
+        let function =
+            Object::owned(ffi::PyCFunction_NewEx(definition, ptr::null_mut(), ptr::null_mut()));
         let register = object::import(c"atexit").and_then(|atexit| atexit.attribute(c"register"));
         if let Some((function, register)) = function.zip(register) {
             let call = ffi::PyObject_CallFunctionObjArgs(

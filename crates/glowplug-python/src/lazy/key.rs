@@ -60,7 +60,8 @@ pub unsafe fn ensure(state: &State, name: Ptr) -> bool {
         let end = ptr::null_mut::<ffi::PyObject>();
         let key = Object::owned(ffi::PyObject_CallFunctionObjArgs(kind, name, end));
         key.is_some_and(|key| {
-            ffi::PyDict_SetItem(state.keys, name, key.as_ptr()) == 0 && answer(state, key.as_ptr(), ffi::Py_None())
+            ffi::PyDict_SetItem(state.keys, name, key.as_ptr()) == 0
+                && answer(state, key.as_ptr(), ffi::Py_None())
         })
     }
 }

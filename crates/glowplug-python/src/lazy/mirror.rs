@@ -134,7 +134,8 @@ unsafe fn copy(state: &State, name: Ptr, value: Ptr) {
         let failed = if !value.is_null() {
             ffi::PyDict_SetItem(state.keys_in, name, value) < 0
         } else {
-            ffi::PyDict_Contains(state.keys_in, name) == 1 && ffi::PyDict_DelItem(state.keys_in, name) < 0
+            ffi::PyDict_Contains(state.keys_in, name) == 1
+                && ffi::PyDict_DelItem(state.keys_in, name) < 0
         };
         if failed {
             ffi::PyErr_Clear();
@@ -271,7 +272,12 @@ mod watchers {
     }
 
     /// CPython is about to change the real builtins.
-    pub unsafe extern "C" fn builtins_changed(event: c_int, _: Ptr, name: Ptr, value: Ptr) -> c_int {
+    pub unsafe extern "C" fn builtins_changed(
+        event: c_int,
+        _: Ptr,
+        name: Ptr,
+        value: Ptr,
+    ) -> c_int {
         let state = state::installed();
         if event < DICT_CLONED && !name.is_null() {
             // SAFETY: called by CPython with the GIL and live objects; a deletion has no value.

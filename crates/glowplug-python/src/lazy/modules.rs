@@ -38,7 +38,9 @@ pub unsafe fn install() -> bool {
             ml_flags: ffi::METH_NOARGS,
             ml_doc: c"__dir__() -> list\nspecialized dir() implementation".as_ptr(),
         }));
-        let Some(method) = Object::owned(ffi::PyDescr_NewMethod(kind, definition)) else { return false };
+        let Some(method) = Object::owned(ffi::PyDescr_NewMethod(kind, definition)) else {
+            return false;
+        };
         dict.set_entry(c"__dir__", &method);
         (*kind).tp_getattro = Some(get_attribute);
         ffi::PyType_Modified(kind);
@@ -54,7 +56,8 @@ pub unsafe fn looks_up_submodules(object: Ptr) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
         let its_own = (*ffi::Py_TYPE(object)).tp_getattro;
-        its_own.is_some_and(|function| ptr::fn_addr_eq(function, get_attribute as ffi::getattrofunc))
+        its_own
+            .is_some_and(|function| ptr::fn_addr_eq(function, get_attribute as ffi::getattrofunc))
     }
 }
 
@@ -93,7 +96,8 @@ unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {
 unsafe fn annotation(state: &State, builtins: Ptr, name: Ptr) -> Result<Option<Object>, ()> {
     // SAFETY: GIL by the caller.
     unsafe {
-        if ffi::PyDict_Contains(state.keys, name) != 1 || ffi::PyDict_Contains(builtins, name) != 0 {
+        if ffi::PyDict_Contains(state.keys, name) != 1 || ffi::PyDict_Contains(builtins, name) != 0
+        {
             return Ok(None);
         }
         let frame = ffi::PyEval_GetFrame();
@@ -109,7 +113,8 @@ unsafe fn annotation(state: &State, builtins: Ptr, name: Ptr) -> Result<Option<O
             return Ok(None);
         }
         for variable in [c"locals", c"globals"] {
-            let found = Object::owned(ffi::PyFrame_GetVarString(frame, variable.as_ptr().cast_mut()));
+            let found =
+                Object::owned(ffi::PyFrame_GetVarString(frame, variable.as_ptr().cast_mut()));
             let Some(namespace) = found else {
                 ffi::PyErr_Clear();
                 continue;
@@ -119,7 +124,8 @@ unsafe fn annotation(state: &State, builtins: Ptr, name: Ptr) -> Result<Option<O
             }
         }
         // What it was given may be a copy.
-        let Some(owner) = Object::owned(ffi::PyFrame_GetVarString(frame, c"owner".as_ptr().cast_mut()))
+        let Some(owner) =
+            Object::owned(ffi::PyFrame_GetVarString(frame, c"owner".as_ptr().cast_mut()))
         else {
             ffi::PyErr_Clear();
             return Ok(None);
@@ -163,11 +169,13 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> bool {
         if parent.is_null() || ffi::PyUnicode_Check(parent) == 0 {
             return true;
         }
-        let Some(children) = Object::borrowed(ffi::PyDict_GetItemWithError(state.submodules, parent))
+        let Some(children) =
+            Object::borrowed(ffi::PyDict_GetItemWithError(state.submodules, parent))
         else {
             return true;
         };
-        let Some(statement) = Object::borrowed(ffi::PyDict_GetItemWithError(children.as_ptr(), name))
+        let Some(statement) =
+            Object::borrowed(ffi::PyDict_GetItemWithError(children.as_ptr(), name))
         else {
             return true;
         };
@@ -211,7 +219,8 @@ pub unsafe fn promise_submodules(state: &State, absolute: &Object, place: &Objec
             if dot < 0 {
                 return;
             }
-            let part = |from, to| Object::owned(ffi::PyUnicode_Substring(absolute.as_ptr(), from, to));
+            let part =
+                |from, to| Object::owned(ffi::PyUnicode_Substring(absolute.as_ptr(), from, to));
             let (Some(parent), Some(child)) = (part(0, dot), part(dot + 1, end)) else { return };
             let children = ffi::PyDict_GetItemWithError(state.submodules, parent.as_ptr());
             let children = Object::borrowed(children).unwrap_or_else(|| crate::object::dict());
@@ -227,7 +236,12 @@ pub unsafe fn promise_submodules(state: &State, absolute: &Object, place: &Objec
 ///
 /// # Safety
 /// GIL.
-pub unsafe fn is_own_submodule(state: &State, pending: &Pending, name: Ptr, absolute: &Object) -> bool {
+pub unsafe fn is_own_submodule(
+    state: &State,
+    pending: &Pending,
+    name: Ptr,
+    absolute: &Object,
+) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
         if ffi::PyDict_Contains(pending.globals, state.names.path) != 1 {
@@ -316,7 +330,9 @@ pub unsafe fn resolve_all(state: &State, dict: Ptr, wanted: impl Fn(Ptr) -> bool
     let Some(pending) = state.table.find(dict) else { return true };
     // SAFETY: GIL by the caller; the list keeps the names alive.
     unsafe {
-        let Some(names) = Object::owned(ffi::PyDict_Keys(pending.names.as_ptr())) else { return false };
+        let Some(names) = Object::owned(ffi::PyDict_Keys(pending.names.as_ptr())) else {
+            return false;
+        };
         (0..ffi::PyList_Size(names.as_ptr()))
             .map(|i| ffi::PyList_GetItem(names.as_ptr(), i))
             .filter(|&name| wanted(name))
@@ -341,7 +357,12 @@ unsafe extern "C" fn list_names(module: Ptr, _: Ptr) -> Ptr {
         }
         if let Some(pending) = state.table.find(dict) {
             let (mut position, mut name) = (0, ptr::null_mut());
-            while ffi::PyDict_Next(pending.names.as_ptr(), &mut position, &mut name, ptr::null_mut()) != 0
+            while ffi::PyDict_Next(
+                pending.names.as_ptr(),
+                &mut position,
+                &mut name,
+                ptr::null_mut(),
+            ) != 0
             {
                 if ffi::PyDict_Contains(dict, name) == 0
                     && ffi::PyList_Append(names.as_ptr(), name) < 0
@@ -456,4 +477,3 @@ mod ends {
 }
 
 use ends::{follow as follow_ends, watch as watch_end};
-

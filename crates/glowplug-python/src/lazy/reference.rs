@@ -105,7 +105,8 @@ unsafe extern "C" fn dealloc(object: Ptr) {
     // SAFETY: called by CPython for the last reference; each field is owned or NULL.
     unsafe {
         let this = object.cast::<Reference>();
-        for field in [(*this).parent, (*this).name, (*this).absolute, (*this).fromlist, (*this).code]
+        for field in
+            [(*this).parent, (*this).name, (*this).absolute, (*this).fromlist, (*this).code]
         {
             ffi::Py_XDECREF(field);
         }
@@ -248,7 +249,8 @@ impl View {
             let of = parent.fields();
             let base = if of.parent.is_null() {
                 let taken = Object::owned(ffi::PyTuple_Pack(1, fields.name))?;
-                let names = if of.fromlist == ffi::Py_None() { of.fromlist } else { taken.as_ptr() };
+                let names =
+                    if of.fromlist == ffi::Py_None() { of.fromlist } else { taken.as_ptr() };
                 call_import(of, of.name, names)?
             } else {
                 parent.import_attribute()?
@@ -267,8 +269,13 @@ unsafe fn call_import(statement: &Reference, name: Ptr, fromlist: Ptr) -> Option
         let custom = custom_import(state, statement.globals);
         let (globals, level) = (statement.globals, statement.level);
         let Some(custom) = custom else {
-            let found =
-                ffi::PyImport_ImportModuleLevelObject(name, globals, ffi::Py_None(), fromlist, level);
+            let found = ffi::PyImport_ImportModuleLevelObject(
+                name,
+                globals,
+                ffi::Py_None(),
+                fromlist,
+                level,
+            );
             return Object::owned(found);
         };
         let level = Object::owned(ffi::PyLong_FromLong(level.into()))?;
@@ -316,7 +323,8 @@ unsafe fn attribute_of(module: &Object, name: Ptr) -> Option<Object> {
         }
         ffi::PyErr_Clear();
         let its_name = module.attribute(c"__name__");
-        if let Some(its_name) = its_name.as_ref().filter(|n| ffi::PyUnicode_Check(n.as_ptr()) != 0) {
+        if let Some(its_name) = its_name.as_ref().filter(|n| ffi::PyUnicode_Check(n.as_ptr()) != 0)
+        {
             let format = c"%U.%U".as_ptr();
             let full = Object::owned(ffi::PyUnicode_FromFormat(format, its_name.as_ptr(), name))?;
             let loaded = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), full.as_ptr());
@@ -400,7 +408,8 @@ impl State {
             if let Some(taken) = view.taken() {
                 let format = c"%U.%U".as_ptr();
                 let full = Object::owned(ffi::PyUnicode_FromFormat(format, module, taken));
-                if full.is_none_or(|full| ffi::PySet_Discard(self.lazy_modules, full.as_ptr()) < 0) {
+                if full.is_none_or(|full| ffi::PySet_Discard(self.lazy_modules, full.as_ptr()) < 0)
+                {
                     ffi::PyErr_Clear();
                 }
             }

@@ -84,9 +84,9 @@ impl Pattern {
     fn matches(&self, name: &[u8]) -> bool {
         match self {
             Pattern::Exact(module) => module == name,
-            Pattern::Module(module) => {
-                name.strip_prefix(module.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'.')
-            }
+            Pattern::Module(module) => name
+                .strip_prefix(module.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'.'),
             Pattern::Glob(pattern) => glob(pattern, name),
         }
     }

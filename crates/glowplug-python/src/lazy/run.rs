@@ -1,9 +1,9 @@
 //! `glowplug lazy run`: the program runs in an interpreter that has the mechanism from the start.
 
 use super::events::Events;
-use super::{install, inventory};
 use super::rules::Rules;
 use super::state::Mode;
+use super::{install, inventory};
 use crate::interpreter;
 use crate::job::Job;
 use pyo3_ffi as ffi;
@@ -31,8 +31,13 @@ pub unsafe fn run(job: &Job, argc: c_int, argv: *mut *mut c_char) -> c_int {
             eprintln!("error: {message}");
             return crate::EXIT_NOT_PREPARED;
         }
-        let mode = if values(KIND).iter().any(|mode| mode == b"normal") { Mode::Normal } else { Mode::All };
-        let descriptor = values(b"events").first().and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        let mode = if values(KIND).iter().any(|mode| mode == b"normal") {
+            Mode::Normal
+        } else {
+            Mode::All
+        };
+        let descriptor =
+            values(b"events").first().and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
         let rules = Rules::new(values(b"eager"), values(b"module"));
         if let Err(unsupported) = install::install(mode, rules, Events::new(descriptor)) {
             eprintln!("warning: imports stay eager: {}", unsupported.reason());

@@ -83,7 +83,12 @@ impl State {
     ///
     /// # Safety
     /// GIL; nothing has been installed.
-    pub unsafe fn publish(mode: Mode, rules: Rules, events: Events, keys_in: Ptr) -> &'static State {
+    pub unsafe fn publish(
+        mode: Mode,
+        rules: Rules,
+        events: Events,
+        keys_in: Ptr,
+    ) -> &'static State {
         // SAFETY: GIL by the caller; what is taken here is never given back.
         let state = unsafe {
             let intern = |text: &std::ffi::CStr| ffi::PyUnicode_InternFromString(text.as_ptr());
