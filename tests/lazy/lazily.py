@@ -91,7 +91,7 @@ def _cache() -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment of all runs: what the interpreters are is asked once for each test process."""
+    """The environment of all runs, with one cache for each test process."""
     runtime = glowplug().parents[1] / "lib" / "glowplug"
     named = {
         "GLOWPLUG_CACHE_DIR": _cache(),

@@ -1,4 +1,4 @@
-"""Threads that use pending names at once: one execution of each module, no deadlock, no wrong value."""
+"""Threads that use pending names at once: one execution of each module, no wrong value."""
 
 from __future__ import annotations
 

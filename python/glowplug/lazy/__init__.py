@@ -189,11 +189,11 @@ def get_lazy_imports_filter() -> _Filter | None:
 
 
 if _IS_NATIVE:
-    LazyImportType = types.LazyImportType  # type: ignore # noqa: F811
-    set_lazy_imports = sys.set_lazy_imports  # type: ignore # noqa: F811
-    get_lazy_imports = sys.get_lazy_imports  # type: ignore # noqa: F811
-    set_lazy_imports_filter = sys.set_lazy_imports_filter  # type: ignore # noqa: F811
-    get_lazy_imports_filter = sys.get_lazy_imports_filter  # type: ignore # noqa: F811
+    LazyImportType = types.LazyImportType  # type: ignore
+    set_lazy_imports = sys.set_lazy_imports  # type: ignore
+    get_lazy_imports = sys.get_lazy_imports  # type: ignore
+    set_lazy_imports_filter = sys.set_lazy_imports_filter  # type: ignore
+    get_lazy_imports_filter = sys.get_lazy_imports_filter  # type: ignore
 
 
 def __getattr__(name: str) -> Any:

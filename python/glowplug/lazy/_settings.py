@@ -97,7 +97,7 @@ def _top_level(parts: tuple[str, ...]) -> str | None:
 
 
 def matcher(entries: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a name is one of these: names stand for their submodules, `=name` for itself alone."""
+    """Whether a name is one of these; names stand for submodules too, `=name` does not."""
     patterns = []
     for entry in entries:
         if entry.startswith("="):

@@ -1,6 +1,7 @@
 """What the suite takes from newer versions of `unittest` and `test.support`."""
 
 import unittest
+
 from test import support
 from test.support import script_helper
 
