@@ -62,7 +62,7 @@ def glowplug(built: Path, folder: Path, *arguments: object) -> subprocess.Comple
     env = {**clean_environment(), "GLOWPLUG_CACHE_DIR": str(folder / "cache")}
     command = [str(word) for word in (built, "lazy", *arguments)]
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
 
 
