@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,39 @@ CONFINEMENTS = {
     "nobody": sandbox.become_nobody,
     "all": sandbox.confine,
 }
+
+
+# What the filter answers, so that the other tests cannot pass without one: errno by system call.
+PROBE = """\
+import ctypes, errno, socket
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+def asked(number, *arguments):
+    return errno.errorcode.get(ctypes.get_errno()) if libc.syscall(number, *arguments) < 0 else "ok"
+
+print("unshare", asked(272, 0))
+print("clone3", asked(435, 0, 0))
+print("newer than the filter", asked(462, 0, 0, 0))
+print("getppid", asked(110))
+try:
+    socket.socket(40, socket.SOCK_STREAM)
+    print("vsock ok")
+except OSError as error:
+    print("vsock", errno.errorcode[error.errno])
+"""
+
+
+def test_the_filter_is_in_force(plain_only, tmp_path):
+    how = Conditions(prepare=sandbox.filter_system_calls)
+    outcome = run([sys.executable, "-I", "-c", PROBE], {}, tmp_path, how)
+    assert outcome.stdout.decode().splitlines() == [
+        "unshare EPERM",
+        "clone3 ENOSYS",
+        "newer than the filter ENOSYS",
+        "getppid ok",
+        "vsock EPERM",
+    ], outcome
 
 
 def readable_interpreters():

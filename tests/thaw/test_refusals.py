@@ -33,7 +33,10 @@ CAUSES = {
         "def stop():\n    os.kill(CHILD, signal.SIGKILL)\n"
     ),
     "child": (
-        "import subprocess\nCHILD = subprocess.Popen(['sleep', '1000'], stdin=subprocess.DEVNULL)\n"
+        # It stops itself: by then it has its name.
+        "import os, subprocess\n"
+        "CHILD = subprocess.Popen(['sh', '-c', 'kill -STOP $$'], stdin=subprocess.DEVNULL)\n"
+        "os.waitid(os.P_PID, CHILD.pid, os.WSTOPPED)\n"
     ),
 }
 # What the explanation must speak of.
@@ -43,7 +46,7 @@ WORDS = {
     "pipe": "pipe",
     "socket": "socket",
     "shared": "shared",
-    "child": "sleep",
+    "child": "child process (sh)",
     "daemon": "child process (python",
 }
 AFTER = {

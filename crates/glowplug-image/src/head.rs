@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAGIC: [u8; 8] = *b"GLOWPLUG";
 
 /// Version of the format. Any change of a struct in this crate raises it.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Bytes that the head takes in the file; sections begin here.
 pub const HEAD_LEN: usize = 8192;
@@ -36,10 +36,13 @@ pub enum Section {
     Strings = 6,
     /// UTF-8 JSON for people and for `glowplug images show`.
     Meta = 7,
+    /// `[Span]`, counted from the first byte of the page contents: what a rehearsed start read or wrote. A start that finds nothing of
+    /// the image in memory asks for all of it at once.
+    Warm = 8,
 }
 
 /// Number of sections.
-pub const SECTIONS: usize = 8;
+pub const SECTIONS: usize = 9;
 
 /// A range of bytes of the file.
 #[derive(
@@ -97,13 +100,14 @@ const _: () = assert!(CHECKSUM_AT + size_of::<u64>() == size_of::<Head>());
 const CHECKSUM_AT: usize = core::mem::offset_of!(Head, checksum);
 
 /// What the launcher alone relies on.
-const INPUTS: [Section; 6] = [
+const INPUTS: [Section; 7] = [
     Section::Directories,
     Section::Files,
     Section::Absences,
     Section::Prefixes,
     Section::Strings,
     Section::Meta,
+    Section::Warm,
 ];
 
 /// Why bytes are not the head of an image that can be used.
@@ -261,4 +265,5 @@ const ENTRY_LEN: [u64; SECTIONS] = [
     size_of::<crate::inputs::Prefix>() as u64,
     1,
     1,
+    size_of::<Span>() as u64,
 ];

@@ -89,12 +89,13 @@ impl Image {
         let file = File { stamp: stamp(&self.input), name: name_at, ..File::default() };
         let pages = if self.refusal { 0 } else { 2 };
         let mut regions = Vec::new();
-        let mut hot = Vec::new();
+        let (mut hot, mut warm) = (Vec::new(), Vec::new());
         if !self.refusal {
             let (prot, kind) = (region::READ | region::WRITE, RegionKind::Image as u8);
             let len = pages * PAGE;
             regions.push(Region { addr: 1 << 20, len, offset: 0, prot, kind, ..Region::default() });
             hot.push(HotRange { addr: 1 << 20, len: PAGE });
+            warm.push(Span { offset: 0, len: PAGE });
         }
         let mut head = Head::new_zeroed();
         head.magic = MAGIC;
@@ -111,6 +112,7 @@ impl Image {
             (Section::Prefixes, &[]),
             (Section::Strings, &strings),
             (Section::Meta, self.meta.as_bytes()),
+            (Section::Warm, warm.as_bytes()),
         ];
         let mut bytes = vec![0; HEAD_LEN];
         for (section, contents) in sections {

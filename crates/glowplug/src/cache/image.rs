@@ -2,12 +2,13 @@
 
 use super::OTHERS;
 use crate::key::BUILD;
-use glowplug_image::{Head, HeadError, Section};
+use glowplug_image::{Head, HeadError, Section, Span};
 use glowplug_linux::View;
-use rustix::fs::{FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
-use rustix::io::Errno;
+use rustix::fs::{Advice, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::io::{Errno, ReadWriteFlags};
 use std::fmt;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -125,6 +126,31 @@ impl OpenImage {
     /// The Meta section: JSON for people.
     pub fn meta(&self) -> &[u8] {
         self.head().table::<u8>(Section::Meta, self.bytes())
+    }
+
+    /// Has the kernel read from the disk, all at once, what a start will touch, unless that is in memory already. A start that faults
+    /// it in waits for one piece after the other. What goes wrong costs time only.
+    pub fn read_ahead(&self) {
+        let head = self.head();
+        let spans = head.table::<Span>(Section::Warm, self.bytes());
+        let probes = [0, spans.len() / 2, spans.len().saturating_sub(1)];
+        if !probes.iter().filter_map(|&index| spans.get(index)).any(|span| self.is_cold(span)) {
+            return;
+        }
+        for span in spans {
+            let offset = head.pages_offset.saturating_add(span.offset);
+            let _ =
+                rustix::fs::fadvise(&self.file, offset, NonZero::new(span.len), Advice::WillNeed);
+        }
+    }
+
+    /// Whether the first byte of a span of the page contents is not in memory. Where the kernel cannot tell, it counts as if it were.
+    fn is_cold(&self, span: &Span) -> bool {
+        let offset = self.head().pages_offset.saturating_add(span.offset);
+        let mut byte = [0];
+        let mut buffers = [IoSliceMut::new(&mut byte)];
+        let read = rustix::io::preadv2(&self.file, &mut buffers, offset, ReadWriteFlags::NOWAIT);
+        read == Err(Errno::AGAIN)
     }
 
     /// Length of the file, bytes.

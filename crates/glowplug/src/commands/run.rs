@@ -136,6 +136,7 @@ fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, R
     let selector = cache.selector(&freezable.key).ok_or(Unusable::Missing)?;
     let values = key::of_values(selector.names(), start.environment);
     let image = cache.open_image(&freezable.key, &values)?;
+    image.read_ahead();
     inputs::check(image.head(), image.bytes())?;
     if image.head().is_refusal() {
         return Err(Reason::Refused(refusal(&image, start)));

@@ -111,6 +111,7 @@ fn fits(
     if let Some(obstacle) = command.thaw_obstacle(environment, terminal) {
         return Err(plain(obstacle.to_string()));
     }
+    image.read_ahead();
     inputs::check(image.head(), image.bytes()).map_err(|changed| plain(changed.to_string()))?;
     if let Some(misfit) = thaw::misfit(image.head()) {
         return Err(plain(misfit.to_owned()));

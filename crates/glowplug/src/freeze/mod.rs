@@ -6,7 +6,7 @@
 //! examine    what it has that no image can hold: threads, descriptors, children, shared memory
 //! regions    which memory goes into the image
 //! write      the image file
-//! rehearse   thaws it once, and learns which pages a start writes to
+//! rehearse   thaws it once, and learns which pages a start touches
 //! detached   the freezer that runs behind a recorded start
 //! ```
 
@@ -29,7 +29,7 @@ use crate::inputs::{self, InputError, Observed, Tables};
 use crate::key::Digest;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
-use glowplug_image::HotRange;
+use rehearse::Touched;
 use report::Report;
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -222,15 +222,15 @@ impl Frozen {
         write::length(self)
     }
 
-    /// Writes the image to `file`, from its first byte; without hot pages for its rehearsal.
+    /// Writes the image to `file`, from its first byte; without what its rehearsal will show to be touched.
     ///
     /// # Errors
     /// Where the disk is full or the process cannot be read.
-    pub fn write(&self, recipe: &Recipe, file: &File, hot: Option<&[HotRange]>) -> io::Result<()> {
-        write::image(self, recipe, file, hot)
+    pub fn write(&self, recipe: &Recipe, file: &File, touched: Option<&Touched>) -> io::Result<()> {
+        write::image(self, recipe, file, touched)
     }
 
-    /// Thaws an image of this process once, and tells which pages a start writes to.
+    /// Thaws an image of this process once, and tells which pages a start touches.
     ///
     /// # Errors
     /// Where it does not thaw, which means that it must not be used.
@@ -240,7 +240,7 @@ impl Frozen {
         runtime: &Runtime,
         environment: &Environment,
         image: &File,
-    ) -> Result<Vec<HotRange>, FreezeError> {
+    ) -> Result<Touched, FreezeError> {
         let variables = self.names.select(environment);
         rehearse::rehearse(recipe, runtime, &variables, image).map_err(FreezeError::Rehearsal)
     }

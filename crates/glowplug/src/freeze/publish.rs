@@ -87,8 +87,8 @@ fn fill(
     file: &File,
 ) -> Result<(), PublishError> {
     frozen.write(recipe, file, None)?;
-    let hot = frozen.rehearse(recipe, runtime, environment, file)?;
-    Ok(frozen.write(recipe, file, Some(&hot))?)
+    let touched = frozen.rehearse(recipe, runtime, environment, file)?;
+    Ok(frozen.write(recipe, file, Some(&touched))?)
 }
 
 fn file_of(image: &impl AsFd) -> io::Result<File> {

@@ -1,14 +1,15 @@
 //! Thaws a new image once, with an empty program, before anybody else does.
 //!
 //! An image that does not thaw on the machine that made it is never used. The process stops itself when its program has ended; the page
-//! map then tells which pages of the image it has written to. Those are populated before the jump of every later start, which is
-//! cheaper than a page fault each.
+//! map then tells which pages of the image it has touched. Those that it has written to are populated before the jump of every later
+//! start, which is cheaper than a page fault each; all of them are read ahead where the image is not in memory yet.
 
 use super::Recipe;
 use crate::runtime::Runtime;
 use glowplug_image::{HotRange, params};
 use glowplug_linux::Process;
 use glowplug_linux::process::PAGE;
+use rustix::fs::Advice;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, WaitOptions};
 use std::ffi::OsString;
@@ -22,23 +23,45 @@ use std::process::{Child, Command, Stdio};
 /// Hot pages that are this close to each other become one range, pages.
 const GAP: u64 = 2;
 
-/// Thaws `image`, runs nothing, and returns what was written to; `Err` says in words what went wrong.
+/// Warm pages that are this close to each other become one range, pages: a disk reads what lies between in less time than it takes to
+/// be asked twice.
+const WARM_GAP: u64 = 8;
+
+/// What a rehearsed start touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Written to.
+    pub hot: Vec<HotRange>,
+    /// Read or written to.
+    pub warm: Vec<HotRange>,
+}
+
+/// Thaws `image`, runs nothing, and returns what was touched; `Err` says in words what went wrong.
 pub fn rehearse(
     recipe: &Recipe,
     runtime: &Runtime,
     variables: &[(OsString, OsString)],
     image: &File,
-) -> Result<Vec<HotRange>, String> {
+) -> Result<Touched, String> {
+    forget(image);
     let mut output = tempfile::tempfile().map_err(|error| error.to_string())?;
     let mut child = start(recipe, runtime, variables, image, &output).map_err(|e| e.to_string())?;
-    let hot = watch(&mut child);
+    let touched = watch(&mut child);
     let _ = child.kill();
     let _ = child.wait();
-    hot.map_err(|what| {
+    touched.map_err(|what| {
         let mut said = String::new();
         let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
         format!("{what}: {}", said.trim())
     })
+}
+
+/// Has the kernel forget the contents of a new image, and read each page of it by itself when it is touched: it would otherwise map
+/// what lies around it as well, and every page of a new file is still in memory. Where it cannot, more pages seem to be touched.
+fn forget(image: &File) {
+    let _ = image.sync_data();
+    let _ = rustix::fs::fadvise(image, 0, None, Advice::DontNeed);
+    let _ = rustix::fs::fadvise(image, 0, None, Advice::Random);
 }
 
 fn start(
@@ -75,7 +98,7 @@ fn start(
 }
 
 /// Waits until the process stops itself, and reads its page map.
-fn watch(child: &mut Child) -> Result<Vec<HotRange>, String> {
+fn watch(child: &mut Child) -> Result<Touched, String> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
     let status = rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED)
         .map_err(|error| error.to_string())?;
@@ -90,27 +113,46 @@ fn watch(child: &mut Child) -> Result<Vec<HotRange>, String> {
             None => "it vanished".to_owned(),
         });
     }
-    written_pages(Process::new(child.id())).map_err(|error| error.to_string())
+    touched_pages(Process::new(child.id())).map_err(|error| error.to_string())
 }
 
-fn written_pages(process: Process) -> std::io::Result<Vec<HotRange>> {
-    let mut hot: Vec<HotRange> = Vec::new();
-    for mapping in process.mappings()?.iter().filter(|m| m.write && m.is_file() && !m.shared) {
+fn touched_pages(process: Process) -> std::io::Result<Touched> {
+    let mut touched = Touched::default();
+    for mapping in process.mappings()?.iter().filter(|m| m.is_file() && !m.shared) {
         let pages = process.pages(mapping.start, mapping.end)?;
         for (page, addr) in pages.into_iter().zip((mapping.start..).step_by(PAGE as usize)) {
-            if !page.is_present() || page.is_of_file() {
-                continue;
-            }
-            match hot.last_mut() {
-                Some(last)
-                    if last.addr >= mapping.start
-                        && addr - (last.addr + last.len) <= GAP * PAGE =>
-                {
-                    last.len = addr + PAGE - last.addr;
+            if page.is_present() {
+                add(&mut touched.warm, addr, mapping.start, WARM_GAP);
+                if mapping.write && !page.is_of_file() {
+                    add(&mut touched.hot, addr, mapping.start, GAP);
                 }
-                _ => hot.push(HotRange { addr, len: PAGE }),
             }
         }
     }
-    Ok(hot)
+    Ok(touched)
+}
+
+/// Adds a page behind all others: to the last range of its mapping where that ends at most `gap` pages before it.
+fn add(ranges: &mut Vec<HotRange>, addr: u64, mapping: u64, gap: u64) {
+    match ranges.last_mut() {
+        Some(last) if last.addr >= mapping && addr - (last.addr + last.len) <= gap * PAGE => {
+            last.len = addr + PAGE - last.addr;
+        }
+        _ => ranges.push(HotRange { addr, len: PAGE }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_pages_of_one_mapping_become_one_range() {
+        let mut ranges = Vec::new();
+        for (page, mapping) in [(0, 0), (1, 0), (4, 0), (8, 0), (9, 9)] {
+            add(&mut ranges, page * PAGE, mapping * PAGE, GAP);
+        }
+        let pages: Vec<_> = ranges.iter().map(|r| (r.addr / PAGE, r.len / PAGE)).collect();
+        assert_eq!(pages, [(0, 5), (8, 1), (9, 1)]);
+    }
 }

@@ -1,11 +1,13 @@
 //! Writes images: the head, the sections, and the contents of memory.
 
+use super::rehearse::Touched;
 use super::{Frozen, Recipe, Refusal};
 use crate::inputs::Tables;
 use crate::key::BUILD;
 use glowplug_image::head::{FLAG_REFUSAL, SECTIONS};
 use glowplug_image::{
-    Context, FORMAT_VERSION, HEAD_LEN, Head, HotRange, MAGIC, PAGE, Region, Section, Span,
+    Context, FORMAT_VERSION, HEAD_LEN, Head, HotRange, MAGIC, PAGE, Region, RegionKind, Section,
+    Span,
 };
 use std::fs::File;
 use std::io;
@@ -19,29 +21,42 @@ const CHUNK: usize = 1 << 20;
 /// Most hot ranges that an image names; room for them is kept before they are known.
 pub const MAX_HOT: usize = 4096;
 
+/// Most warm spans that an image names.
+const MAX_WARM: usize = 4096;
+
 /// Length of the image, bytes.
 pub fn length(frozen: &Frozen) -> u64 {
     let contents: u64 =
         frozen.regions.iter().filter(|p| p.has_contents()).map(|p| p.region.len).sum();
     let tables: usize = frozen.tables.sections().iter().map(|(_, bytes)| bytes.len() + 8).sum();
     let regions = frozen.regions.len() * size_of::<Region>();
-    let hot = MAX_HOT * size_of::<HotRange>();
+    let hot = MAX_HOT * size_of::<HotRange>() + MAX_WARM * size_of::<Span>();
     let modules: usize = frozen.report.modules.iter().map(|module| module.len() + 8).sum();
     contents + (HEAD_LEN + tables + regions + hot + modules + (64 << 10)) as u64
 }
 
-/// Writes the image of a process that stands still. The hot pages are not known before the rehearsal; an image without them is for that
-/// alone, and says nothing about its contents.
+/// Writes the image of a process that stands still. What a start touches is not known before the rehearsal; an image without it is for
+/// that alone, and says nothing about its contents.
 pub fn image(
     frozen: &Frozen,
     recipe: &Recipe,
     file: &File,
-    hot: Option<&[HotRange]>,
+    touched: Option<&Touched>,
 ) -> io::Result<()> {
     let mut regions: Vec<Region> = frozen.regions.iter().map(|piece| piece.region).collect();
-    let mut contents = hot.map(|_| blake3::Hasher::new());
-    let hot = hot.unwrap_or_default();
+    let mut contents = touched.map(|_| blake3::Hasher::new());
+    let mut offset = 0;
+    for (region, piece) in regions.iter_mut().zip(&frozen.regions) {
+        if piece.has_contents() {
+            region.offset = offset;
+            offset += region.len;
+        }
+    }
+    let contents_len = offset;
+    let hot = touched.map_or(&[][..], |touched| &touched.hot);
     let hot = &hot[..hot.len().min(MAX_HOT)];
+    let mut warm = touched.map_or_else(Vec::new, |touched| spans(&touched.warm, &regions));
+    warm.truncate(MAX_WARM);
     let said = Said {
         modules: &frozen.report.modules,
         // Takes the place of the digest, which is known when the contents are written.
@@ -56,17 +71,17 @@ pub fn image(
     sections.add(Section::Hot, hot.as_bytes());
     sections.add_inputs(&frozen.tables);
     sections.add(Section::Meta, &meta_of(&said));
+    sections.add(Section::Warm, warm.as_bytes());
     let pages_offset = sections.pages_offset();
-    let mut offset = pages_offset;
+    let len = pages_offset + contents_len;
     for (region, piece) in regions.iter_mut().zip(&frozen.regions) {
         if piece.has_contents() {
-            region.offset = offset;
-            offset += region.len;
+            region.offset += pages_offset;
         }
     }
     sections.overwrite(Section::Regions, regions.as_bytes());
     file.set_len(0)?;
-    file.set_len(offset)?;
+    file.set_len(len)?;
     let memory = frozen.subject.still()?.process.memory()?;
     for region in regions.iter().filter(|region| region.offset != 0) {
         copy(&memory, region, file, contents.as_mut())?;
@@ -75,9 +90,31 @@ pub fn image(
         let contents = Some(contents.finalize().to_hex().to_string());
         sections.overwrite(Section::Meta, &meta_of(&Said { contents, ..said }));
     }
-    let head = sections.head(recipe, &frozen.context, offset, 0)?;
+    let head = sections.head(recipe, &frozen.context, len, 0)?;
     file.write_all_at(&sections.body, HEAD_LEN as u64)?;
     file.write_all_at(head.as_bytes(), 0)
+}
+
+/// Where ranges of memory lie in the page contents. Both are sorted by address; the regions' offsets count from the first byte of the
+/// contents. What lies in no region with contents is left out.
+fn spans(ranges: &[HotRange], regions: &[Region]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for range in ranges {
+        let first = regions.partition_point(|region| region.end() <= range.addr);
+        let end = range.addr + range.len;
+        for region in regions[first..].iter().take_while(|region| region.addr < end) {
+            if !matches!(region.kind(), Some(RegionKind::Image | RegionKind::Vdso)) {
+                continue;
+            }
+            let (start, end) = (range.addr.max(region.addr), end.min(region.end()));
+            let offset = region.offset + (start - region.addr);
+            match spans.last_mut() {
+                Some(last) if last.end() == Some(offset) => last.len += end - start,
+                _ => spans.push(Span { offset, len: end - start }),
+            }
+        }
+    }
+    spans
 }
 
 /// Length of a refusal's image, bytes.
@@ -105,6 +142,7 @@ fn refusal_sections(refusal: &Refusal, recipe: &Recipe) -> Sections {
     sections.add(Section::Hot, &[]);
     sections.add_inputs(&refusal.inputs);
     sections.add(Section::Meta, &meta);
+    sections.add(Section::Warm, &[]);
     sections
 }
 
@@ -247,4 +285,30 @@ fn write_pages(file: &File, chunk: &[u8], offset: u64) -> io::Result<()> {
         start = stop;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_memory_are_found_in_the_contents() {
+        let region = |addr, len, offset, kind: RegionKind| Region {
+            addr: addr * PAGE,
+            len: len * PAGE,
+            offset: offset * PAGE,
+            kind: kind as u8,
+            ..Region::default()
+        };
+        let regions = [
+            region(10, 5, 0, RegionKind::Image),
+            region(15, 2, 5, RegionKind::Image),
+            region(17, 4, 0, RegionKind::Zero),
+            region(30, 1, 7, RegionKind::Image),
+        ];
+        let range = |addr, pages| HotRange { addr: addr * PAGE, len: pages * PAGE };
+        let found = spans(&[range(8, 3), range(13, 6), range(30, 1), range(40, 1)], &regions);
+        let pages: Vec<_> = found.iter().map(|s| (s.offset / PAGE, s.len / PAGE)).collect();
+        assert_eq!(pages, [(0, 1), (3, 5)]);
+    }
 }

@@ -59,6 +59,9 @@ pub struct Case {
     /// Commands to run once, after those, in the environment that is measured.
     #[serde(default)]
     pub prepare: Vec<Argv>,
+    /// Commands to run once when all is measured, also where that failed: they end what `prepare` has started.
+    #[serde(default)]
+    pub finish: Vec<Argv>,
     /// Added to the bare environment that every command gets.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -217,7 +220,8 @@ fn prepare(mut case: Case, variables: &BTreeMap<String, String>) -> Result<Case>
         }
     };
     case.env.values_mut().for_each(replace);
-    case.setup.iter_mut().chain(&mut case.prepare).flatten().for_each(replace);
+    let once = case.setup.iter_mut().chain(&mut case.prepare).chain(&mut case.finish);
+    once.flatten().for_each(replace);
     for side in &mut case.sides {
         ensure!(!side.argv.is_empty(), "side {} of case {} has no command", side.name, case.name);
         side.as_written = side.argv.clone();

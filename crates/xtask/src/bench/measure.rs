@@ -36,20 +36,11 @@ pub fn case(case: &Case, samples: usize) -> Result<Record> {
     for command in &case.setup {
         bench.set_up(command)?;
     }
-    for command in &case.prepare {
+    let taken = bench.take(samples);
+    for command in &case.finish {
         bench.run(command)?;
     }
-    bench.compare_outputs()?;
-    for _ in 0..case.warm_up {
-        bench.round()?;
-    }
-    let mut taken: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
-    for _ in 0..samples {
-        for (side, sample) in case.sides.iter().zip(bench.round()?) {
-            taken.entry(side.name.clone()).or_default().push(sample);
-        }
-    }
-    Ok(Record::new(case, taken, machine::describe()))
+    Ok(Record::new(case, taken?, machine::describe()))
 }
 
 struct Bench<'a> {
@@ -57,6 +48,24 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// All samples, by the name of their side.
+    fn take(&self, samples: usize) -> Result<BTreeMap<String, Vec<Sample>>> {
+        for command in &self.case.prepare {
+            self.run(command)?;
+        }
+        self.compare_outputs()?;
+        for _ in 0..self.case.warm_up {
+            self.round()?;
+        }
+        let mut taken: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
+        for _ in 0..samples {
+            for (side, sample) in self.case.sides.iter().zip(self.round()?) {
+                taken.entry(side.name.clone()).or_default().push(sample);
+            }
+        }
+        Ok(taken)
+    }
+
     /// One sample of each side, in their order.
     fn round(&self) -> Result<Vec<Sample>> {
         self.case.sides.iter().map(|side| self.sample(side)).collect()
@@ -208,6 +217,7 @@ mod tests {
             copies: 2,
             setup: Vec::new(),
             prepare: Vec::new(),
+            finish: Vec::new(),
             env: BTreeMap::new(),
             sides: vec![side("first", first), side("second", second)],
         }
