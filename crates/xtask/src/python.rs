@@ -14,8 +14,7 @@ pub struct Minor(u8);
 
 impl Minor {
     /// All that Glowplug ships an extension for, oldest first.
-    pub const ALL: [Self; 6] =
-        [Self(9), Self(10), Self(11), Self(12), Self(13), Self(14)];
+    pub const ALL: [Self; 6] = [Self(9), Self(10), Self(11), Self(12), Self(13), Self(14)];
 
     /// Writes the description of this CPython that pyo3's build scripts read instead of asking an interpreter, so
     /// that none of this minor has to be present. The file is only touched where it changes.
