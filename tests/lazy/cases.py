@@ -217,7 +217,8 @@ CASES: dict[str, Case] = {
         "        continue\n    raise AssertionError\n"
     ),
     "undefined_name": Case(
-        "import m\ntry:\n    nothing\nexcept NameError:\n    pass\nelse:\n    raise AssertionError\n"
+        "import m\ntry:\n    nothing\nexcept NameError:\n    pass\n"
+        "else:\n    raise AssertionError\n"
     ),
     "same_name_elsewhere": Case(
         "import u\nu\nimport t\ntry:\n    t.g()\nexcept NameError:\n    pass\nelse:\n"
@@ -296,7 +297,8 @@ CASES: dict[str, Case] = {
         "import pickle\nfrom m import K\nassert type(pickle.loads(pickle.dumps(K()))) is K\n"
     ),
     "pickle_of_builtin": Case(
-        "import pickle\nfor f in (eval, exec, len):\n    assert pickle.loads(pickle.dumps(f)) is f\n"
+        "import pickle\nfor f in (eval, exec, len):\n"
+        "    assert pickle.loads(pickle.dumps(f)) is f\n"
     ),
     "type_hints_of_function": Case(
         "import typing\nimport u\nassert typing.get_type_hints(u.g)['a'].__name__ == 'K'\n",
@@ -312,7 +314,8 @@ CASES: dict[str, Case] = {
         "assert type(C().n) is K and dataclasses.fields(C)\n"
     ),
     "named_tuple": Case(
-        "import typing\nfrom m import K\nclass T(typing.NamedTuple):\n    a: K\nassert T(1).a == 1\n"
+        "import typing\nfrom m import K\nclass T(typing.NamedTuple):\n    a: K\n"
+        "assert T(1).a == 1\n"
     ),
     "enum": Case("import enum\nclass C(enum.Enum):\n    A = 1\nassert C.A.value == 1\n"),
     "signature": Case(

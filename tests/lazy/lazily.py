@@ -100,14 +100,19 @@ def environment() -> dict[str, str]:
     return {**clean_environment(), **named}
 
 
+def _named() -> list[Path]:
+    named = os.environ.get("GLOWPLUG_TEST_PYTHONS", "")
+    return [Path(entry) for entry in named.split(":") if entry]
+
+
 def _candidates() -> list[Path]:
-    named = os.environ.get("GLOWPLUG_TEST_PYTHONS")
-    if named:
-        return [Path(entry) for entry in named.split(":") if entry]
+    if named := _named():
+        return named
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = sorted(pyenv.glob("versions/3.*/bin/python3"))
     found += sorted(Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3"))
-    found += sorted(Path("/opt/python").glob("3.*/bin/python3.*[0-9]"))
+    names = [f"python3.{minor}" for minor in range(OLDEST[1], NATIVE[1] + 1)]
+    found += [Path(f) / n for f in os.environ.get("PATH", "").split(":") if f for n in names]
     return [*found, Path("/usr/bin/python3")]
 
 
@@ -116,21 +121,48 @@ def pythons() -> tuple[LazyPython, ...]:
     """The newest CPython of each minor from 3.9 on that the machine has."""
     found: dict[tuple[int, int], LazyPython] = {}
     for path in _candidates():
-        if not path.exists():
+        python = _ask(path) if path.exists() else None
+        if python is None:
             continue
-        answer = subprocess.run(
-            [path, "-I", "-S", "-c", _QUESTION],
-            env=clean_environment(),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        if answer.returncode:
-            continue
-        implementation, version, free_threaded, debug = json.loads(answer.stdout)
-        python = LazyPython(path, tuple(version))
-        if implementation != "CPython" or free_threaded or debug or python.minor < OLDEST:
-            continue
-        if python.minor not in found or found[python.minor].version < python.version:
+        known = found.get(python.minor)
+        if known is None or known.version < python.version:
             found[python.minor] = python
     return tuple(sorted(found.values(), key=lambda python: python.version))
+
+
+def _ask(path: Path) -> LazyPython | None:
+    answer = subprocess.run(
+        [path, "-I", "-S", "-c", _QUESTION],
+        env=clean_environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    if answer.returncode:
+        return None
+    implementation, version, free_threaded, debug = json.loads(answer.stdout)
+    python = LazyPython(path, tuple(version))
+    is_fit = implementation == "CPython" and not free_threaded and not debug
+    return python if is_fit and python.minor >= OLDEST else None
+
+
+def backports() -> tuple[LazyPython, ...]:
+    """Those on which Glowplug brings the mechanism."""
+    return tuple(python for python in pythons() if not python.is_native)
+
+
+def chosen() -> tuple[LazyPython, ...]:
+    """Those that the whole set of cases runs on: the oldest, the newest, the system's, and the one
+    whose lazy imports are its own. Interpreters that $GLOWPLUG_TEST_PYTHONS names are all chosen.
+    """
+    if _named():
+        return pythons()
+    ends = {python.minor for python in (backports()[:1] + backports()[-1:])}
+    system = _ask(Path("/usr/bin/python3")) if Path("/usr/bin/python3").exists() else None
+    ends |= {system.minor} if system else set()
+    return tuple(python for python in pythons() if python.is_native or python.minor in ends)
+
+
+def one_of(*minors: tuple[int, int]) -> tuple[LazyPython, ...]:
+    """Those of some minors."""
+    return tuple(python for python in pythons() if python.minor in minors)

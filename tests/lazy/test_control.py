@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cases import MODULES, PRELUDE
-from lazily import LazyPython, pythons
+from lazily import LazyPython, backports, chosen, one_of
 
 PROGRAMS = {
     "install_at_the_top": (
@@ -80,7 +80,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("python", pythons(), ids=lambda p: p.name)
+@pytest.mark.parametrize("python", chosen(), ids=lambda p: p.name)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program(python: LazyPython, name: str, tmp_path: Path) -> None:
     files = {**MODULES, **FILES, "main.py": PRELUDE + PROGRAMS[name]}
@@ -96,10 +96,11 @@ def test_program(python: LazyPython, name: str, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr.decode()
 
 
-@pytest.mark.parametrize("python", [p for p in pythons() if not p.is_native], ids=lambda p: p.name)
+@pytest.mark.parametrize("python", backports(), ids=lambda p: p.name)
 def test_opcodes_are_those_of_the_interpreter(python: LazyPython, tmp_path: Path) -> None:
     code = (
-        "import glowplug.lazy._load as l, opcode\nfor name, number in l.native().opcodes().items():\n"
+        "import glowplug.lazy._load as l, opcode\n"
+        "for name, number in l.native().opcodes().items():\n"
         "    assert opcode.opmap.get(name, 256) == number, name\n"
     )
     (tmp_path / "main.py").write_text(code)
@@ -108,11 +109,10 @@ def test_opcodes_are_those_of_the_interpreter(python: LazyPython, tmp_path: Path
 
 
 def test_a_program_sees_nothing_of_the_way_it_was_started(tmp_path: Path) -> None:
-    for python in pythons():
-        if python.is_native:
-            continue
+    for python in backports():
         code = (
-            "import os, sys\nprint(sorted(k for k in os.environ if 'GLOWPLUG' in k or k[:3] == 'LD_'),"
+            "import os, sys\n"
+            "print(sorted(k for k in os.environ if 'GLOWPLUG' in k or k[:3] == 'LD_'),"
             " sys.argv, sys.orig_argv[1:] if sys.version_info >= (3, 10) else '', __name__,"
             " sorted(n for n in sys.modules if 'glowplug' in n), sorted(globals()),"
             " os.listdir('/proc/self/fd').__len__())\n"
@@ -125,9 +125,9 @@ def test_a_program_sees_nothing_of_the_way_it_was_started(tmp_path: Path) -> Non
 
 def test_an_interpreter_that_is_not_known_is_refused_once(tmp_path: Path) -> None:
     """The extension of another minor refuses, and imports stay eager."""
-    python = next((p for p in pythons() if p.minor == (3, 11)), None)
-    if python is None:
+    if not one_of((3, 11)):
         pytest.skip("needs CPython 3.11")
+    (python,) = one_of((3, 11))
     (tmp_path / "m.py").write_text("x = 1\n")
     (tmp_path / "main.py").write_text(
         "import sys\nimport glowplug.lazy as lazy\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lazily import LazyPython, pythons
+from lazily import LazyPython, chosen
 
 NAMES, ROUNDS, THREADS = 100, 100, 8
 
@@ -51,7 +51,7 @@ print("fine")
 """
 
 
-@pytest.mark.parametrize("python", [p for p in pythons() if not p.is_native], ids=lambda p: p.name)
+@pytest.mark.parametrize("python", [p for p in chosen() if not p.is_native], ids=lambda p: p.name)
 def test_threads_share_one_execution(python: LazyPython, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(PROGRAM)
     run = python.run("main.py", cwd=tmp_path)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from cases import CASES, MODULES, PRELUDE, Case
-from lazily import LazyPython, pythons
+from lazily import LazyPython, chosen
 
 
-@pytest.mark.parametrize("python", pythons(), ids=lambda p: p.name)
+@pytest.mark.parametrize("python", chosen(), ids=lambda p: p.name)
 @pytest.mark.parametrize("name", CASES)
 def test_case(python: LazyPython, name: str, tmp_path: Path) -> None:
     case = CASES[name]

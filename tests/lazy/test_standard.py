@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lazily import ROOT, LazyPython, environment, pythons
+from lazily import ROOT, LazyPython, environment, one_of
 from standard import suite
 
 HERE = Path(__file__).parent / "standard"
@@ -48,9 +48,7 @@ def outcomes(python: LazyPython, folder: Path, shim: str = "") -> dict[str, str]
     return found_outcomes
 
 
-@pytest.mark.parametrize(
-    "python", [p for p in pythons() if p.minor in ((3, 11), (3, 13))], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("python", one_of((3, 11), (3, 13)), ids=lambda p: p.name)
 def test_standard_suite(python: LazyPython, tmp_path: Path) -> None:
     passed = {name for name, outcome in outcomes(python, tmp_path).items() if outcome == "ok"}
     idle = {n for n, o in outcomes(python, tmp_path, shim="nothing").items() if o == "ok"}

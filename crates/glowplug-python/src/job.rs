@@ -8,9 +8,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{FromRawFd, RawFd};
 
-/// Names the socket's descriptor in the interpreter's environment.
-const VARIABLE: &str = "GLOWPLUG_JOB";
-
 /// Longest frame that is accepted, bytes.
 const MAX_FRAME: u32 = 64 << 20;
 
@@ -41,15 +38,13 @@ pub struct Freezer {
 }
 
 impl Freezer {
-    /// Takes the socket that the environment names, and removes the variable.
-    pub fn from_environment() -> Option<Freezer> {
-        let fd: RawFd = std::env::var(VARIABLE).ok()?.parse().ok()?;
-        // SAFETY: called first thing in `main`, while the process has one thread; the freezer opened the descriptor for this
-        // process alone.
-        unsafe {
-            std::env::remove_var(VARIABLE);
-            Some(Freezer { socket: File::from_raw_fd(fd) })
-        }
+    /// Takes the socket with this number; `None` for -1.
+    ///
+    /// # Safety
+    /// The descriptor belongs to the caller, who gives it away.
+    pub unsafe fn at(descriptor: RawFd) -> Option<Freezer> {
+        // SAFETY: by the caller.
+        (descriptor >= 0).then(|| Freezer { socket: unsafe { File::from_raw_fd(descriptor) } })
     }
 
     /// Reads the job.

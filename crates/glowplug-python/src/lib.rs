@@ -37,14 +37,17 @@ const EXIT_NOT_PREPARED: c_int = 125;
 /// Replaces the interpreter's `main` in a freezer.
 ///
 /// # Safety
-/// Called once by the recorder, in the main thread, with what the C library would have given to `main`.
+/// Called once by the recorder, in the main thread, with what the C library would have given to `main`, and with the
+/// descriptor of the job, or -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glowplug_main(
     argc: c_int,
     argv: *mut *mut c_char,
     _envp: *mut *mut c_char,
+    job: c_int,
 ) -> c_int {
-    let Some(mut freezer) = job::Freezer::from_environment() else {
+    // SAFETY: the recorder hands over the descriptor that the freezer opened for this process alone.
+    let Some(mut freezer) = (unsafe { job::Freezer::at(job) }) else {
         eprintln!("error: the freezer's extension was started without a job");
         return EXIT_NOT_PREPARED;
     };

@@ -17,9 +17,12 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterable, MutableSet
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from . import _load, _settings
+from . import _load, _policy, _settings
+
+if TYPE_CHECKING:
+    import threading
 
 __all__ = [
     "LazyImportType",
@@ -30,6 +33,7 @@ __all__ = [
     "pending",
     "set_lazy_imports",
     "set_lazy_imports_filter",
+    "warm",
 ]
 
 _Filter = Callable[[str, str, Optional[tuple[str, ...]]], bool]
@@ -48,23 +52,25 @@ class _State:
 
 
 def install(
-    mode: str = "all",
+    mode: str | None = None,
     *,
     modules: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    policy: bool = True,
 ) -> bool:
     """Makes imports lazy from here on, and says whether that is possible.
 
     ``mode`` is ``"all"`` for every import, or ``"normal"`` for those that ``__lazy_modules__`` or
-    ``modules`` name. ``modules`` are lazy whatever the mode: names, which stand for their
-    submodules as well, patterns with ``*``, or the path of a ``requirements.txt``. ``exclude``
-    names importers whose imports stay eager. ``[tool.glowplug.lazy]`` in ``pyproject.toml`` adds
-    to both.
+    ``modules`` name; without it, ``"normal"`` where modules are named, else ``"all"``. ``modules``
+    are lazy whatever the mode: names, which stand for their submodules as well, patterns with
+    ``*``, or the path of a ``requirements.txt``. ``exclude`` names importers whose imports stay
+    eager. ``[tool.glowplug.lazy]`` in ``pyproject.toml`` adds to both. Importers of popular
+    packages that are known to break stay eager too, unless ``policy`` is false.
 
     Where lazy imports are impossible (PyPy, free-threaded builds, subinterpreters, unknown
     versions), imports stay eager, and one ``RuntimeWarning`` says why.
     """
-    if mode not in ("all", "normal"):
+    if mode not in ("all", "normal", None):
         raise ValueError(f"mode must be 'all' or 'normal', not {mode!r}")
     given = [modules] if isinstance(modules, str) else list(modules)
     lazy = _settings.expand(given)
@@ -72,6 +78,10 @@ def install(
     configured = _settings.configured()
     lazy += configured.modules
     eager += configured.exclude
+    if policy:
+        eager += _policy.EAGER
+    if mode is None:
+        mode = "normal" if lazy else "all"
     if _IS_NATIVE:
         _install_filter_on_native(mode, lazy, eager)
         return True
@@ -114,12 +124,46 @@ def _install_filter_on_native(mode: str, lazy: list[str], eager: list[str]) -> N
     def keep(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
         if matches_eager(importer):
             return False
-        marked = getattr(sys.modules.get(importer), "__dict__", {}).get("__lazy_modules__", ())
-        wanted = mode == "all" or matches_lazy(name) or name in marked
+        wanted = mode == "all" or matches_lazy(name) or _is_marked(importer, name)
         return wanted and (before is None or before(importer, name, fromlist))
 
     sys.set_lazy_imports_filter(keep)  # type: ignore[attr-defined]
     sys.set_lazy_imports("all")  # type: ignore[attr-defined]
+
+
+def _is_marked(importer: str, name: str) -> bool:
+    """Whether a statement says itself that it is lazy, or its module does. Native versions only."""
+    frame = sys._getframe(2)
+    # The keyword is the lowest bit of IMPORT_NAME's argument.
+    if frame.f_code.co_code[frame.f_lasti + 1] & 1:
+        return True
+    marked = getattr(sys.modules.get(importer), "__dict__", {}).get("__lazy_modules__", ())
+    return name in marked
+
+
+def warm(names: Iterable[str] = ()) -> threading.Thread:
+    """Loads modules in a thread of its own, so that no request has to wait for them.
+
+    To be called when a service is up and has made its children. Beside ``names`` those are loaded
+    that ``[tool.glowplug.lazy] warm`` lists. A module that cannot be imported is left to its first
+    use. Returns the thread, which is a daemon.
+    """
+    import importlib
+    import threading
+
+    wanted = [*names, *_settings.configured().warm]
+
+    def load() -> None:
+        for name in wanted:
+            try:
+                importlib.import_module(name)
+            except Exception:
+                # Whoever uses it is told.
+                continue
+
+    thread = threading.Thread(target=load, name="glowplug.lazy.warm", daemon=True)
+    thread.start()
+    return thread
 
 
 class LazyImportType:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 
 class Settings(NamedTuple):
-    """Modules that are lazy by name, and importers that stay eager."""
+    """Modules that are lazy by name, importers that stay eager, modules to load after the start."""
 
     modules: list[str]
     exclude: list[str]
+    warm: list[str]
 
 
 def configured() -> Settings:
@@ -28,7 +29,7 @@ def configured() -> Settings:
             table = _table(folder / file, keys)
             if table is not None:
                 return _read(table, folder / file)
-    return Settings([], [])
+    return Settings([], [], [])
 
 
 def _table(path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
@@ -49,14 +50,14 @@ def _table(path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
 
 def _read(table: dict[str, Any], path: Path) -> Settings:
     lists = []
-    for key in ("modules", "exclude"):
+    for key in ("modules", "exclude", "warm"):
         value = table.get(key, [])
         entries = [value] if isinstance(value, str) else value
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
             raise ValueError(f"{path}: `{key}` must be a list of names")
         lists.append(entries)
-    modules, exclude = lists
-    return Settings(expand(modules, path.parent), exclude)
+    modules, exclude, warm = lists
+    return Settings(expand(modules, path.parent), exclude, warm)
 
 
 def expand(entries: Iterable[str], folder: Path | None = None) -> list[str]:

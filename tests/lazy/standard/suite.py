@@ -6,21 +6,31 @@ Nothing of the suite is kept in this repository: it is read from where Python 3.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
 
+from lazily import NATIVE, one_of
+
 _STATEMENT = re.compile(
-    r"^(?P<indent>[ \t]*)lazy (?P<statement>(?:import (?P<modules>[\w., ]+?)(?: as \w+)?(?:[ ]*#.*)?"
+    r"^(?P<indent>[ \t]*)lazy "
+    r"(?P<statement>(?:import (?P<modules>[\w., ]+?)(?: as \w+)?(?:[ ]*#.*)?"
     r"|from (?P<source>[\w.]+) import .*))$",
     re.MULTILINE,
 )
 
 
 def installed() -> Path | None:
-    """The suite of a Python 3.15 on this machine."""
-    for prefix in ("/usr", "/opt/python/3.15", "/opt/sid/usr"):
-        suite = Path(prefix, "lib/python3.15/test/test_lazy_import")
+    """The suite of a Python 3.15 on this machine, or a copy of its folder that
+    $GLOWPLUG_TEST_LAZY_SUITE names.
+    """
+    named = os.environ.get("GLOWPLUG_TEST_LAZY_SUITE")
+    if named:
+        return Path(named)
+    for python in one_of(NATIVE):
+        found = python.run_eagerly("-c", "import test; print(*test.__path__)", cwd=Path("/"))
+        suite = Path(found.stdout.decode().strip() or "/", "test_lazy_import")
         if suite.is_dir():
             return suite
     return None

@@ -7,4 +7,5 @@ pub mod policy;
 pub mod pyproject;
 pub mod record;
 pub mod report;
+pub mod requirements;
 pub mod start;

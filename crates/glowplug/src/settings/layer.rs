@@ -2,7 +2,7 @@
 
 use super::values::{ByteSize, Via, is_module_entry};
 use super::{Environment, SettingsError};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -25,6 +25,38 @@ pub struct Layer {
     pub cache_size: Option<ByteSize>,
     /// `freeze`
     pub freeze: Option<bool>,
+    /// `lazy`
+    #[serde(default)]
+    pub lazy: LazySettings,
+}
+
+/// The table `lazy`: for programs that run with lazy imports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LazySettings {
+    /// `modules`: modules that are lazy whatever the mode, and files of requirements (`….txt`) that name their distributions.
+    #[serde(deserialize_with = "one_or_more")]
+    pub modules: Vec<String>,
+    /// `exclude`: importers whose imports stay eager.
+    #[serde(deserialize_with = "one_or_more")]
+    pub exclude: Vec<String>,
+    /// `warm`: modules that `glowplug.lazy.warm` loads.
+    #[serde(deserialize_with = "one_or_more")]
+    pub warm: Vec<String>,
+}
+
+/// A list of strings, or one alone.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a name or a list of names")]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::More(names) => names,
+    })
 }
 
 /// A module name, perhaps with a leading `-`.
@@ -67,6 +99,7 @@ impl Layer {
                 text.parse().ok()
             })?,
             freeze: parsed(environment, "GLOWPLUG_FREEZE", "`1` or `0`", switch)?,
+            lazy: LazySettings::default(),
         })
     }
 }

@@ -9,7 +9,7 @@ mod tests;
 mod values;
 
 pub use environment::Environment;
-pub use layer::Layer;
+pub use layer::{Layer, LazySettings};
 pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry};
 
 use crate::commandline::RunOptions;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub cache_size: ByteSize,
     /// Whether `glowplug run` makes images in the background (`GLOWPLUG_FREEZE`, `freeze`). Default: yes.
     pub freeze: bool,
+    /// Lazy imports (`lazy`, in a file alone). Default: nothing.
+    pub lazy: LazySettings,
 }
 
 /// How much the images may take by default.
@@ -110,6 +112,7 @@ impl Settings {
             cache_dir: variables.cache_dir.or(file.cache_dir).or(usual_cache),
             cache_size: variables.cache_size.or(file.cache_size).unwrap_or(DEFAULT_CACHE_SIZE),
             freeze: variables.freeze.or(file.freeze).unwrap_or(true),
+            lazy: file.lazy,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// First line; another version of the format has another one.
-const HEADER: &str = "glowplug settings 1";
+const HEADER: &str = "glowplug settings 2";
 
 /// Where the parsed settings of one file are kept.
 pub struct ParsedFiles<'a> {
@@ -76,6 +76,15 @@ fn encode(stamp: &Stamp, layer: Option<&Layer>) -> Option<Vec<u8>> {
     if let Some(freeze) = layer.freeze {
         lines.put("freeze", switch_name(freeze))?;
     }
+    for (name, entries) in [
+        ("lazy.modules", &layer.lazy.modules),
+        ("lazy.exclude", &layer.lazy.exclude),
+        ("lazy.warm", &layer.lazy.warm),
+    ] {
+        for entry in entries {
+            lines.put(name, entry.as_bytes())?;
+        }
+    }
     lines.put("end", b"")?;
     Some(lines.0)
 }
@@ -115,6 +124,9 @@ fn set(layer: &mut Layer, name: &[u8], value: &[u8]) -> Option<()> {
         b"cache-dir" => layer.cache_dir = path(),
         b"cache-size" => layer.cache_size = Some(ByteSize(text()?.parse().ok()?)),
         b"freeze" => layer.freeze = Some(value == switch_name(true)),
+        b"lazy.modules" => layer.lazy.modules.push(text()?.to_owned()),
+        b"lazy.exclude" => layer.lazy.exclude.push(text()?.to_owned()),
+        b"lazy.warm" => layer.lazy.warm.push(text()?.to_owned()),
         _ => return None,
     }
     Some(())
@@ -153,6 +165,11 @@ mod tests {
             cache_dir: Some("/a folder/cache".into()),
             cache_size: Some(ByteSize(123)),
             freeze: Some(true),
+            lazy: crate::settings::LazySettings {
+                modules: vec!["a.b".into(), "/c/requirements.txt".into()],
+                exclude: vec!["=d".into()],
+                warm: vec!["e".into()],
+            },
         }
     }
 

@@ -5,6 +5,7 @@ use crate::commandline;
 use crate::interpreter::Probe;
 use crate::launch;
 use crate::lazy::policy;
+use crate::lazy::requirements;
 use crate::lazy::start::{LazyStart, Mode};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
@@ -13,6 +14,7 @@ use crate::{exit, explain};
 use clap::ValueEnum;
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::RawFd;
+use std::path::Path;
 
 /// Describes the command for its help; the command line itself is read as python would read it.
 #[derive(Debug, clap::Args)]
@@ -24,9 +26,9 @@ pub struct Run {
     /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
     #[arg(long, value_name = "PATH")]
     python: Option<OsString>,
-    /// Which imports are lazy
-    #[arg(long, value_enum, default_value_t)]
-    mode: Mode,
+    /// Which imports are lazy [default: all, or normal where modules are named]
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
     /// Importers whose imports stay eager: names, with their submodules, or patterns with `*`
     #[arg(long, value_name = "IMPORTERS", alias = "exclude")]
     keep_eager: Option<OsString>,
@@ -51,6 +53,8 @@ pub struct Run {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     start: LazyStart,
+    /// The mode, where it was given.
+    mode: Option<Mode>,
     no_policy: bool,
     report: bool,
 }
@@ -100,7 +104,12 @@ fn usage(error: &impl std::fmt::Display) -> u8 {
 }
 
 fn become_program(start: &Start<'_>, options: Options) -> u8 {
-    let Options { start: mut lazy, no_policy, report } = options;
+    let Options { start: mut lazy, mode, no_policy, report } = options;
+    lazy.eager.extend(start.settings.lazy.exclude.iter().cloned());
+    lazy.modules.extend(start.settings.lazy.modules.iter().cloned());
+    // Modules that are named are to be lazy, and no others.
+    let usual = if lazy.modules.is_empty() { Mode::All } else { Mode::Normal };
+    lazy.mode = mode.unwrap_or(usual);
     if !no_policy {
         lazy.eager.extend(policy::importers().map(str::to_owned));
     }
@@ -110,7 +119,7 @@ fn become_program(start: &Start<'_>, options: Options) -> u8 {
             Err(error) => explain::warning(format_args!("there will be no report: {error}")),
         }
     }
-    let changes = match changes(start, &lazy) {
+    let changes = match changes(start, lazy) {
         Ok(changes) => changes,
         Err(reason) => {
             explain::warning(format_args!("imports stay eager: {reason}"));
@@ -122,7 +131,7 @@ fn become_program(start: &Start<'_>, options: Options) -> u8 {
 }
 
 /// The variables of a lazy start, or why it has to be an eager one.
-fn changes(start: &Start<'_>, lazy: &LazyStart) -> Result<Vec<CString>, String> {
+fn changes(start: &Start<'_>, mut lazy: LazyStart) -> Result<Vec<CString>, String> {
     if start.interpreter.is_wrapper {
         let path = start.interpreter.path.display();
         return Err(format!("{path} is a wrapper script; name the interpreter with --python"));
@@ -132,11 +141,26 @@ fn changes(start: &Start<'_>, lazy: &LazyStart) -> Result<Vec<CString>, String> 
     if let Some(reason) = unsupported(&probe) {
         return Err(reason);
     }
+    lazy.modules = expanded(lazy.modules, &start.interpreter.path, &probe)?;
     let minor = u8::try_from(probe.version.1).map_err(|error| error.to_string())?;
     let runtime = Runtime::find(start.environment)
         .filter(|runtime| runtime.recorder().is_file() && runtime.extension(minor).is_file())
         .ok_or_else(|| format!("the extension for Python 3.{minor} is not installed"))?;
     lazy.variables(&runtime, minor, start.environment).map_err(|error| error.to_string())
+}
+
+/// The modules, and those of the distributions that files of requirements name.
+fn expanded(entries: Vec<String>, python: &Path, probe: &Probe) -> Result<Vec<String>, String> {
+    let (files, mut modules): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| entry.ends_with(".txt"));
+    if !files.is_empty() {
+        let folders = requirements::site_folders(python, &probe.base_prefix, probe.version.1);
+        for file in files {
+            let found = requirements::modules(Path::new(&file), &folders);
+            modules.extend(found.map_err(|error| format!("cannot read {file}: {error}"))?);
+        }
+    }
+    Ok(modules)
 }
 
 /// Why an interpreter cannot run with lazy imports.
@@ -178,8 +202,8 @@ fn options<'a>(arguments: &[&'a CStr]) -> Result<(Options, Vec<&'a CStr>), BadOp
             "--report" => options.report = true,
             "--mode" => {
                 let mode = value("--mode")?;
-                options.start.mode =
-                    Mode::from_str(&mode, false).map_err(|_| BadOption::Mode(mode))?;
+                let known = Mode::from_str(&mode, false).map_err(|_| BadOption::Mode(mode))?;
+                options.mode = Some(known);
             }
             "--keep-eager" | "--exclude" => {
                 options.start.eager.extend(entries(&value("--keep-eager")?));
@@ -231,7 +255,7 @@ mod tests {
         ];
         let (read, rest) = options(&arguments).unwrap();
         assert_eq!(read.start.eager, ["a", "b.*"]);
-        assert_eq!(read.start.mode, Mode::Normal);
+        assert_eq!(read.mode, Some(Mode::Normal));
         assert_eq!(rest, [c"--python", c"/p", c"-X", c"dev", c"s.py", c"--mode", c"x"]);
     }
 
