@@ -14,9 +14,10 @@ from pathlib import Path
 from lazily import NATIVE, one_of
 
 _STATEMENT = re.compile(
-    r"^(?P<indent>[ \t]*)lazy "
-    r"(?P<statement>(?:import (?P<modules>[\w., ]+?)(?: as \w+)?(?:[ ]*#.*)?"
-    r"|from (?P<source>[\w.]+) import .*))$",
+    # At the start of a line, or the whole of a string that is executed.
+    r"(?P<before>^[ \t]*|(?<=exec\(\")|(?<=exec\(f\"))lazy "
+    r"(?P<statement>(?:import (?P<modules>[\w., {}]+?)(?: as [\w{}]+)?(?:[ ]*#.*)?"
+    r"|from (?P<source>[\w.{}]+) import [^\"\n]*))(?=$|\")",
     re.MULTILINE,
 )
 
@@ -50,7 +51,7 @@ def _marked(found: re.Match[str]) -> str:
     else:
         names = repr(source)
     mark = f"globals().setdefault('__lazy_modules__', []).extend([{names}])"
-    return f"{found['indent']}{mark}; {found['statement']}"
+    return f"{found['before']}{mark}; {found['statement']}"
 
 
 def write(folder: Path, suite: Path) -> None:

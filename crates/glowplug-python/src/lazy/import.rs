@@ -307,7 +307,8 @@ unsafe fn is_loaded(absolute: &Object, fromlist: Ptr) -> bool {
     unsafe {
         let modules = ffi::PyImport_GetModuleDict();
         let module = ffi::PyDict_GetItemWithError(modules, absolute.as_ptr());
-        if module.is_null() {
+        // None keeps a module from being imported, which the first use is to tell.
+        if module.is_null() || module == ffi::Py_None() {
             return false;
         }
         if fromlist.is_null() || ffi::PyTuple_Check(fromlist) == 0 {
@@ -354,7 +355,8 @@ unsafe fn note_lazy(state: &State, absolute: &Object, fromlist: Ptr) {
     unsafe {
         let modules = ffi::PyImport_GetModuleDict();
         let add = |name: Ptr| {
-            ffi::PyDict_Contains(modules, name) == 1
+            let loaded = ffi::PyDict_GetItemWithError(modules, name);
+            !(loaded.is_null() || loaded == ffi::Py_None())
                 || ffi::PySet_Add(state.lazy_modules, name) == 0
         };
         let mut added = add(absolute.as_ptr());

@@ -84,8 +84,12 @@ unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {
                 Err(()) => return ptr::null_mut(),
             }
         }
-        if ffi::PyDict_Size(state.submodules) > 0 && !load_promised(state, dict, name) {
-            return ptr::null_mut();
+        if ffi::PyDict_Size(state.submodules) > 0 {
+            match load_promised(state, dict, name) {
+                Ok(Some(found)) => return found.into_ptr(),
+                Ok(None) => {}
+                Err(()) => return ptr::null_mut(),
+            }
         }
         original(module, name)
     }
@@ -161,48 +165,51 @@ unsafe fn pending_attribute(state: &State, dict: Ptr, name: Ptr) -> Result<Optio
     }
 }
 
-/// Imports a submodule that an `import a.b` has promised. `false`: an exception is set.
-unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> bool {
+/// Imports a submodule that an `import a.b` has promised, and waits where another thread is at it. `Ok(Some)` where the parent does not have
+/// it (yet); `Err`: an exception is set.
+unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Object>, ()> {
     // SAFETY: GIL by the caller; what is borrowed is kept before anything is imported.
     unsafe {
         let parent = ffi::PyDict_GetItemWithError(dict, state.names.name);
         if parent.is_null() || ffi::PyUnicode_Check(parent) == 0 {
-            return true;
+            return Ok(None);
         }
         let Some(children) =
             Object::borrowed(ffi::PyDict_GetItemWithError(state.submodules, parent))
         else {
-            return true;
+            return Ok(None);
         };
         let Some(statement) =
             Object::borrowed(ffi::PyDict_GetItemWithError(children.as_ptr(), name))
         else {
-            return true;
+            return Ok(None);
         };
         if ffi::PyDict_Contains(dict, name) != 0 {
-            return true;
+            return Ok(None);
         }
         let format = c"%U.%U".as_ptr();
         let Some(full) = Object::owned(ffi::PyUnicode_FromFormat(format, parent, name)) else {
-            return false;
+            return Err(());
         };
-        let modules = ffi::PyImport_GetModuleDict();
-        if ffi::PyDict_Contains(modules, full.as_ptr()) != 0 {
-            return true;
-        }
         let none = ffi::Py_None();
         super::import::watch_finders(state);
         let module =
             ffi::PyImport_ImportModuleLevelObject(full.as_ptr(), ptr::null_mut(), none, none, 0);
         if Object::owned(module).is_none() {
             errors::show_place(&statement, full.as_ptr());
-            return false;
+            return Err(());
+        }
+        // CPython gives a submodule to its parent after it has been run: not yet, where it is this thread that runs it.
+        let early = ffi::PyDict_Contains(dict, name) == 0;
+        let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), full.as_ptr());
+        if let Some(module) = Object::borrowed(module).filter(|_| early) {
+            return Ok(Some(module));
         }
         if ffi::PyDict_Contains(children.as_ptr(), name) == 1 {
             ffi::PyDict_DelItem(children.as_ptr(), name);
         }
         ffi::PySet_Discard(state.lazy_modules, full.as_ptr());
-        true
+        Ok(None)
     }
 }
 

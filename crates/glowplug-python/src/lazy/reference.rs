@@ -402,7 +402,9 @@ impl State {
         // SAFETY: GIL by the caller; the set holds strings.
         unsafe {
             let module = view.module();
-            if ffi::PySet_Discard(self.lazy_modules, module) < 0 {
+            // Of `import a.b` the name `a` is used first, and `a.b` is not loaded by that.
+            let is_loaded = ffi::PyDict_Contains(ffi::PyImport_GetModuleDict(), module) == 1;
+            if is_loaded && ffi::PySet_Discard(self.lazy_modules, module) < 0 {
                 ffi::PyErr_Clear();
             }
             if let Some(taken) = view.taken() {
