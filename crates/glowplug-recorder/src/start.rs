@@ -121,9 +121,7 @@ unsafe extern "C" fn handover_main(
     unsafe { syscall::unmap(path, HANDOVER_LENGTH.load(Ordering::Relaxed)) };
     match main {
         // SAFETY: `glowplug_main` is declared so and gets what `main` would get.
-        Some(main) => unsafe {
-            main(count, arguments, environment, JOB.load(Ordering::Relaxed))
-        },
+        Some(main) => unsafe { main(count, arguments, environment, JOB.load(Ordering::Relaxed)) },
         None => CANNOT_HAND_OVER,
     }
 }
