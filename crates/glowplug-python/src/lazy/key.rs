@@ -94,7 +94,7 @@ extern "C" fn forget_later(_: *mut std::ffi::c_void) -> c_int {
 unsafe extern "C" fn compare(this: Ptr, other: Ptr, operation: c_int) -> Ptr {
     // SAFETY: called by CPython with live objects, `this` being a str.
     unsafe {
-        let plain = (*(&raw mut ffi::PyUnicode_Type)).tp_richcompare.expect("str compares");
+        let plain = ffi::PyUnicode_Type.tp_richcompare.expect("str compares");
         // Two keys compare as the strings that they are; so do a key and a string that is not its own.
         let result = plain(this, other, operation);
         let state = state::installed();

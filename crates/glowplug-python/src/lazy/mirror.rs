@@ -204,7 +204,7 @@ mod writes {
     unsafe extern "C" fn assign(module: Ptr, name: Ptr, value: Ptr) -> c_int {
         // SAFETY: called by CPython.
         unsafe {
-            let original = (*(&raw mut ffi::PyModule_Type)).tp_setattro.expect("modules have it");
+            let original = ffi::PyModule_Type.tp_setattro.expect("modules have it");
             let result = original(module, name, value);
             if let Some(state) = state::get() {
                 keep_in_step(state);
@@ -222,7 +222,7 @@ mod writes {
                 LEFT.store(PAUSES, Ordering::Relaxed);
                 ffi::Py_AddPendingCall(Some(pause), ptr::null_mut());
             }
-            let original = (*(&raw mut ffi::PyModule_Type)).tp_getattro.expect("modules have it");
+            let original = ffi::PyModule_Type.tp_getattro.expect("modules have it");
             original(module, name)
         }
     }

@@ -20,11 +20,11 @@ static TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 pub unsafe fn initialise() -> bool {
     // SAFETY: GIL by the caller; PyDict_Type is ready, and its mapping functions are copied but for one.
     unsafe {
-        let mapping = Box::leak(Box::new(ptr::read((*(&raw mut ffi::PyDict_Type)).tp_as_mapping)));
+        let mapping = Box::leak(Box::new(ptr::read(ffi::PyDict_Type.tp_as_mapping)));
         mapping.mp_ass_subscript = Some(assign);
         let kind = types::new(c"dict", 0);
         kind.tp_base = &raw mut ffi::PyDict_Type;
-        kind.tp_basicsize = (*(&raw mut ffi::PyDict_Type)).tp_basicsize;
+        kind.tp_basicsize = ffi::PyDict_Type.tp_basicsize;
         kind.tp_as_mapping = mapping;
         TYPE.store(kind, Ordering::Relaxed);
         types::ready(kind)

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
 /// A new static type, to be filled in and given to [`ready`]. It lives for ever.
+#[allow(clippy::mut_from_ref)] // The type is a new one: nothing of it is borrowed from the name.
 pub fn new(name: &'static CStr, size: usize) -> &'static mut ffi::PyTypeObject {
     // SAFETY: for this struct of pointers, integers and optional functions, zero is a valid value; PyType_Ready fills it in.
     let mut kind: ffi::PyTypeObject = unsafe { MaybeUninit::zeroed().assume_init() };
