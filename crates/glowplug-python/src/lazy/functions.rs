@@ -64,15 +64,22 @@ pub unsafe fn consider(state: &State, function: *mut ffi::PyFunctionObject) {
         if !needs_keys(&pending, function) {
             pending.released.set(true);
             set_builtins(function, state.real_builtins);
-            return;
+        } else {
+            #[cfg(Py_3_12)]
+            follow(&pending, function);
         }
-        #[cfg(Py_3_12)]
-        {
-            let weak = ffi::PyWeakref_NewRef(function.cast(), std::ptr::null_mut());
-            match Object::owned(weak) {
-                Some(weak) => pending.functions.borrow_mut().push(weak),
-                None => ffi::PyErr_Clear(),
-            }
+    }
+}
+
+/// Keeps a function in mind that got the keys.
+#[cfg(Py_3_12)]
+unsafe fn follow(pending: &Pending, function: *mut ffi::PyFunctionObject) {
+    // SAFETY: GIL by the caller; the function is live.
+    unsafe {
+        let weak = ffi::PyWeakref_NewRef(function.cast(), std::ptr::null_mut());
+        match Object::owned(weak) {
+            Some(weak) => pending.functions.borrow_mut().push(weak),
+            None => ffi::PyErr_Clear(),
         }
     }
 }
