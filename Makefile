@@ -7,7 +7,7 @@ TOOLS := target/tools/bin
 # What a shell says to every Python (PYTHONPATH, PYTHONDONTWRITEBYTECODE …) must not reach what is tested.
 WITHOUT_PYTHON_SETTINGS = env $$(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: build demo packages test lint test-rust test-python bench tools toolchain
+.PHONY: build demo packages test lint test-rust test-python pythons bench tools toolchain
 
 build: toolchain
 	cargo xtask build
@@ -31,13 +31,17 @@ test-rust: toolchain
 
 # Environments with packages are made for the list `data` alone; what needs another is skipped where nobody ran `make packages`.
 # What fails where two tests share the machine is run once more by itself: only what fails then as well has failed.
-test-python: build tools
+test-python: build tools pythons
 	GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n logical || \
 	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
 
 # All popular packages: gigabytes, and half an hour the first time.
 packages: build tools
 	GLOWPLUG_TEST_MAKE=all $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -m packages -n logical
+
+# Debian sid's newer CPythons, for tests, where mmdebstrap and patchelf are installed.
+pythons:
+	$(PYTHON) tests/harness/sid.py
 
 bench: build
 	cargo xtask bench

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import processes
 from harness.build import glowplug
-from harness.interpreters import default_interpreter, interpreters
+from harness.interpreters import default_interpreter, interpreters, thorough
 from harness.starting import Starter
 
 
@@ -32,17 +32,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: many starts in a row")
+    config.addinivalue_line("markers", "core: runs on every interpreter, not on three of them")
     config.addinivalue_line("markers", "packages: needs packages from an index")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    found = ", ".join(i.name for i in interpreters())
-    return [f"glowplug: {glowplug() or 'not built'}", f"interpreters: {found or 'none'}"]
+    whole = ", ".join(i.name for i in thorough())
+    core = ", ".join(i.name for i in interpreters() if i not in thorough())
+    return [
+        f"glowplug: {glowplug() or 'not built'}",
+        f"all comparisons on: {whole or 'none'}",
+        f"the core set on: {core or 'none'}",
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "every_interpreter" in metafunc.fixturenames:
+        # `core` may stand on single parameters of a test: see pytest_collection_modifyitems.
         metafunc.parametrize("every_interpreter", interpreters(), ids=lambda i: i.name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is not of the core set where only that runs."""
+    kept, left_out = [], []
+    for item in items:
+        interpreter = getattr(item, "callspec", None) and item.callspec.params.get(
+            "every_interpreter"
+        )
+        core = item.get_closest_marker("core") is not None
+        kept_here = interpreter is None or core or interpreter in thorough()
+        (kept if kept_here else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ use std::{
 };
 
 /// The crates that end up in a frozen or thawed process, or write and read what does.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "glowplug",
     "glowplug-image",
     "glowplug-linux",
     "glowplug-python",
+    "glowplug-pythons",
     "glowplug-recorder",
     "glowplug-thaw",
 ];
@@ -65,7 +66,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn is_source(path: &Path) -> bool {
-    path.extension().is_some_and(|kind| ["rs", "py", "toml", "lock"].iter().any(|one| kind == *one))
+    path.extension()
+        .is_some_and(|kind| ["rs", "py", "toml", "lock", "txt"].iter().any(|one| kind == *one))
 }
 
 /// Length first, so that no two lists of files run together to the same bytes.

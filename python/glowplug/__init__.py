@@ -1,17 +1,21 @@
 """Glowplug starts Python programs as if they were already running.
 
-The command `glowplug` does most of the work; `glowplug.lazy` makes imports lazy from within.
+The command `glowplug` does the work. A program needs this package only to say what is to be done
+before it is frozen and after it was thawed; see `glowplug.hooks`.
 """
 
-__all__ = ["__version__"]
+from .hooks import after_thaw, before_freeze
 
-__version__: str
+__all__ = ["__version__", "after_thaw", "before_freeze"]
 
 
-def __getattr__(name: str) -> str:
-    # Asked for seldom, while importing what answers takes longer than a start should.
-    if name == "__version__":
-        from importlib.metadata import version
+def __getattr__(name):
+    # Looked up when asked for: finding it takes longer than all else here.
+    if name != "__version__":
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    from importlib.metadata import PackageNotFoundError, version
 
+    try:
         return version("glowplug")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except PackageNotFoundError:
+        return version("glowplug-hooks")

@@ -1,4 +1,12 @@
-"""Finds the CPython interpreters of this machine that Glowplug supports."""
+"""Finds the CPython interpreters of this machine that Glowplug supports, and says which tests run
+on which of them.
+
+A test that asks for `each_starter` or `every_interpreter` is one of the comparisons. The whole set
+of them runs on three interpreters: the oldest, the newest and the system's, for what differs
+between CPythons shows at the ends, and the system's is built in a way of its own. On the others
+runs the core set, which is what bears the mark `core`. Interpreters that $GLOWPLUG_TEST_PYTHONS
+names get the whole set each.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
+from . import sid
+from .build import ROOT
+
 DEFAULT = (3, 11)
 
 _QUESTION = """
@@ -33,8 +43,13 @@ class Interpreter:
         """Short and unique on a usual machine: the version, and where it comes from if from the
         system.
         """
-        system = "-system" if self.path.is_relative_to("/usr/bin") else ""
+        system = "-system" if self.is_system else ""
         return ".".join(map(str, self.version)) + system
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is the distribution's own."""
+        return self.path.is_relative_to("/usr/bin")
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -42,20 +57,35 @@ class Interpreter:
         return self.version[:2]
 
 
+@functools.cache
+def supported() -> tuple[tuple[int, int], ...]:
+    """The minors on which programs are frozen, oldest first: the list that the build reads."""
+    text = (ROOT / "crates/glowplug-pythons/src/minors.txt").read_text()
+    lines = [line.partition("#")[0].split() for line in text.splitlines()]
+    freezing = [words[0] for words in lines if "freeze" in words]
+    return tuple((3, int(version.partition(".")[2])) for version in freezing)
+
+
 def clean_environment() -> dict[str, str]:
     """The environment of this process without anything that steers Python."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LD_"))}
 
 
+def _named() -> list[Path]:
+    """The interpreters that $GLOWPLUG_TEST_PYTHONS names."""
+    named = os.environ.get("GLOWPLUG_TEST_PYTHONS", "")
+    return [Path(entry) for entry in named.split(":") if entry]
+
+
 def _candidates() -> list[Path]:
-    named = os.environ.get("GLOWPLUG_TEST_PYTHONS")
-    if named:
-        return [Path(entry) for entry in named.split(":") if entry]
+    if named := _named():
+        return named
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = sorted(pyenv.glob("versions/3.*/bin/python3"))
     found += sorted(Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3"))
     folders = [*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"]
-    names = ["python3", *(f"python3.{minor}" for _, minor in SUPPORTED)]
+    names = ["python3", *(f"python3.{minor}" for _, minor in supported())]
+    found += sid.pythons()
     found += [Path(folder) / name for folder in folders if folder for name in names]
     return found
 
@@ -68,7 +98,9 @@ def _is_elf(path: Path) -> bool:
         return False
 
 
-def _ask(path: Path) -> Interpreter | None:
+@functools.cache
+def _answer(path: Path) -> tuple[str, list[int], bool, bool] | None:
+    """Implementation, version, whether it is a debug build, whether it is free-threaded."""
     answer = subprocess.run(
         [path, "-I", "-S", "-c", _QUESTION],
         env=clean_environment(),
@@ -76,12 +108,41 @@ def _ask(path: Path) -> Interpreter | None:
         timeout=60,
         check=False,
     )
-    if answer.returncode != 0:
+    return tuple(json.loads(answer.stdout)) if answer.returncode == 0 else None
+
+
+def _ask(path: Path) -> Interpreter | None:
+    answer = _answer(path)
+    if answer is None:
         return None
-    implementation, version, debug, free_threaded = json.loads(answer.stdout)
+    implementation, version, debug, free_threaded = answer
     if implementation != "CPython" or debug or free_threaded:
         return None
     return Interpreter(path, tuple(version))
+
+
+@functools.cache
+def other_builds() -> tuple[tuple[str, Path], ...]:
+    """CPythons of this machine on which nothing is frozen because of how they are built: what
+    Glowplug calls the build, and the path.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = sorted(pyenv.glob("versions/3.*/bin/python3"))
+    candidates += sorted(Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3"))
+    folders = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
+    folders += [Path("/usr/bin"), Path("/usr/local/bin"), *Path("/opt/python").glob("3.*/bin")]
+    for _, minor in supported():
+        names = (f"python3.{minor}t", f"python3.{minor}d", f"python3.{minor}-dbg", "python3")
+        candidates += [folder / name for folder in folders for name in names]
+    found: dict[Path, str] = {}
+    for path in candidates:
+        if path.resolve() in found or not _is_elf(path):
+            continue
+        answer = _answer(path)
+        if answer is not None and answer[0] == "CPython" and (answer[2] or answer[3]):
+            build = "a free-threaded CPython" if answer[3] else "a debug build of CPython"
+            found[path.resolve()] = build
+    return tuple((build, path) for path, build in found.items())
 
 
 @functools.cache
@@ -95,9 +156,21 @@ def interpreters() -> tuple[Interpreter, ...]:
             continue
         seen.add(real)
         interpreter = _ask(path)
-        if interpreter and interpreter.minor in SUPPORTED:
+        if interpreter and interpreter.minor in supported():
             found.append(interpreter)
     return tuple(sorted(found, key=lambda i: (i.version, str(i.path))))
+
+
+@functools.cache
+def thorough() -> tuple[Interpreter, ...]:
+    """The interpreters that every comparison runs on: those that were named, else the oldest, the
+    newest and the system's.
+    """
+    found = interpreters()
+    if _named() or not found:
+        return found
+    ends = {found[0], found[-1]}
+    return tuple(i for i in found if i in ends or i.is_system)
 
 
 def by_minor(*minors: tuple[int, int]) -> tuple[Interpreter, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness import processes, sandbox
 from harness.clock import settle
-from harness.interpreters import interpreters
+from harness.interpreters import thorough
 from harness.running import Conditions, run
 from harness.starting import Starter, require_same
 
@@ -76,7 +76,7 @@ def test_the_filter_is_in_force(plain_only, tmp_path):
 def readable_interpreters():
     """Interpreters that another user can reach."""
     found = []
-    for interpreter in interpreters():
+    for interpreter in thorough():
         parents = interpreter.path.resolve().parents
         if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in parents):
             found.append(interpreter)

@@ -78,6 +78,7 @@ def test_variables_of_the_start(starter, name):
     assert b"secret" not in plain.stdout and b"freezer" not in plain.stdout
 
 
+@pytest.mark.core
 def test_variables_on_every_interpreter(each_starter):
     test_variables_of_the_start(each_starter, "odd")
 
@@ -186,3 +187,13 @@ def test_variable_that_an_import_reads_selects_the_image(starter):
             starter.start(script, via="thaw", conditions=Conditions(env=env)).text()
             == f'"{value or "none"}"\n'
         )
+
+
+def test_import_that_demands_a_variable(starter, built):
+    """An import that fails without a variable is frozen with it."""
+    write(
+        starter.folder / "project" / "demands.py", "import os\nPLACE = os.environ['DB_HOST_NAME']\n"
+    )
+    script = write(starter.folder / "project" / "main.py", "import demands\nprint(demands.PLACE)\n")
+    how = Conditions(env={"DB_HOST_NAME": "db.example"})
+    assert starter.becomes_thawed(script, conditions=how).text() == "db.example\n"

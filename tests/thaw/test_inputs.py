@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness.clock import settle, write
-from harness.interpreters import Interpreter, clean_environment, interpreters
+from harness.interpreters import Interpreter, clean_environment, thorough
 from harness.running import Conditions
 from harness.starting import Starter, require_same
 
@@ -301,7 +301,7 @@ def test_options_of_the_interpreter(project, options):
 
 def test_another_interpreter(project):
     """Each interpreter has images of its own."""
-    for interpreter in interpreters():
+    for interpreter in thorough():
         other = project.starter.with_interpreter(interpreter)
         write(project.folder / "installed.py", "VALUE = 1\n")
         moved = replace(project, starter=other)

@@ -71,6 +71,7 @@ def test_attributes(starter, name, new_session):
     starter.both(ATTRIBUTES, "a", conditions=conditions, freeze_conditions=frozen, expect=0)
 
 
+@pytest.mark.core
 def test_attributes_on_every_interpreter(each_starter):
     each_starter.both(ATTRIBUTES, "a", "", "\u00fc", expect=0)
 

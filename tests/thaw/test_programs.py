@@ -13,7 +13,25 @@ from harness.running import Conditions
 PROGRAMS = Path(__file__).parent / "programs"
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in PROGRAMS.glob("*.py")))
+# What depends most on how a CPython is made inside.
+CORE = {
+    "exit_order",
+    "gc_and_weakrefs",
+    "interpreter_state",
+    "json_roundtrip",
+    "recursion",
+    "streams_kept_by_modules",
+    "threading_everything",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(path.stem, marks=[pytest.mark.core] if path.stem in CORE else [])
+        for path in sorted(PROGRAMS.glob("*.py"))
+    ],
+)
 def test_program(each_starter, name):
     each_starter.both(
         PROGRAMS / f"{name}.py", "one", "two words", expect=0, prove=name == "json_roundtrip"

@@ -15,6 +15,7 @@ SITUATION = Path(__file__).parent / "situations" / "randomness.py"
 STARTS = 20
 
 
+@pytest.mark.core
 def test_no_value_repeats(each_starter):
     """Nor does any value of an image that was frozen from the same inputs."""
     values = defaultdict(list)

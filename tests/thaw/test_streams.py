@@ -52,6 +52,7 @@ def test_streams_on_files(starter):
     starter.both(SITUATIONS / "streams.py", conditions=Conditions(prepare=reopen), expect=0)
 
 
+@pytest.mark.core
 def test_stdout_on_a_full_device(each_starter):
     """The error at exit and its status are Python's."""
     script = write(each_starter.folder / "full.py", "import json\nprint(json.dumps([1] * 10))\n")

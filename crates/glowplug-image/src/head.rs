@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAGIC: [u8; 8] = *b"GLOWPLUG";
 
 /// Version of the format. Any change of a struct in this crate raises it.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Bytes that the head takes in the file; sections begin here.
 pub const HEAD_LEN: usize = 8192;

@@ -106,6 +106,10 @@ pub struct Context {
     pub pid: u64,
     /// Process id of the interpreter that it was forked from, where generators may have been seeded.
     pub parent_pid: u64,
+    /// Number of the descriptor that the process opens again after the jump, 0 where there is none: it must be free.
+    pub reopened: u64,
+    /// Not 0 where the interpreter cannot be told that its main thread's stack is smaller than it was.
+    pub stack_fixed: u64,
 }
 
 /// What the restorer tells the process that it has become.
@@ -126,6 +130,10 @@ pub struct ThawInfo {
     pub target_index: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds just before the jump.
     pub jump_ns: u64,
-    /// Set by the freezer's rehearsal: the process reports its written pages.
-    pub rehearsal: u64,
+    /// `params::FLAG_*`.
+    pub flags: u64,
+    /// Lowest address of the main thread's stack.
+    pub stack_start: u64,
+    /// One past its last address.
+    pub stack_top: u64,
 }

@@ -1,4 +1,4 @@
-//! Which descriptors the programs that this process starts get.
+//! Which descriptors this process was given, and which the programs that it starts get.
 
 /// Keeps every descriptor above the standard ones from programs that are started from now on, those included that this process was
 /// given by its starter. What is meant to be handed on is marked afterwards.
@@ -13,4 +13,11 @@ pub fn hand_on_none() {
             }
         }
     }
+}
+
+/// Whether a descriptor is open that this process was given by its starter, or means to hand on: one without close-on-exec.
+pub fn is_inherited(number: i32) -> bool {
+    // SAFETY: asks for flags of a descriptor, open or not.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }

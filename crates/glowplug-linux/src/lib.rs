@@ -4,8 +4,10 @@ pub mod descendants;
 pub mod descriptors;
 pub mod detach;
 pub mod exec;
+pub mod limits;
 pub mod process;
 pub mod startup;
+pub mod supervise;
 pub mod view;
 
 pub use exec::exec;

@@ -87,7 +87,7 @@ unsafe fn end_modules(baseline: &Baseline) {
         modules::forget_paths();
         let left = modules::remove(&baseline.modules);
         modules::restore_builtins(&baseline.modules);
-        collect();
+        tools.collect();
         // A thread that still runs keeps what it uses from ending, and nobody can tell what that is: modules alone are let go of.
         if !alone && let Some(objects) = finalizers::unfinished(&tools) {
             modules::forget_values(&left, &objects);
@@ -109,24 +109,6 @@ unsafe fn end_modules(baseline: &Baseline) {
         }
         // Freeing the rest would only cost time.
         std::mem::forget((originals, tools));
-    }
-}
-
-/// Collects garbage even where the program has switched that off, as CPython does at its end. (3.9, on which nothing is frozen, has no
-/// function for that.)
-///
-/// # Safety
-/// GIL.
-unsafe fn collect() {
-    // SAFETY: GIL by the caller.
-    unsafe {
-        #[cfg(Py_3_10)]
-        let disabled = ffi::PyGC_Enable() == 0;
-        ffi::PyGC_Collect();
-        #[cfg(Py_3_10)]
-        if disabled {
-            ffi::PyGC_Disable();
-        }
     }
 }
 
@@ -236,7 +218,14 @@ unsafe fn flush_streams(report: bool) -> bool {
     }
 }
 
-/// Says that a stream could not be flushed, in the words of this CPython: 3.13 has new ones.
+/// What CPython says of a standard output that cannot be flushed, from 3.13 on.
+const UNFLUSHED: &CStr = if cfg!(Py_3_14) {
+    c"Exception ignored while flushing sys.stdout"
+} else {
+    c"Exception ignored on flushing sys.stdout"
+};
+
+/// Says that a stream could not be flushed, in the words of this CPython.
 ///
 /// # Safety
 /// GIL; an exception is set.
@@ -249,7 +238,7 @@ unsafe fn report_unflushed(stream: &Object) {
             return ffi::PyErr_WriteUnraisable(stream.as_ptr());
         }
         let format: unsafe extern "C" fn(*const c_char, ...) = std::mem::transmute(format);
-        format(c"Exception ignored on flushing sys.stdout".as_ptr());
+        format(UNFLUSHED.as_ptr());
     }
 }
 

@@ -21,35 +21,60 @@
 //! | `errors.rs` | exceptions at first use show the import statement |
 //! | `execution.rs` | `exec` and `eval` |
 //! | `install.rs`, `run.rs` | the way into an interpreter |
+//! | `own.rs` | from 3.15 on instead of all other files: the interpreter's own lazy imports |
 //! | `control.rs` | what `glowplug.lazy` calls |
 //! | `state.rs` | all of it in one place |
 //! | `frame.rs`, `opcodes.rs`, `types.rs` | layouts of CPython |
 
+#[cfg(not(Py_3_15))]
 pub mod control;
+#[cfg(not(Py_3_15))]
 mod errors;
+#[cfg(not(Py_3_15))]
 mod events;
+#[cfg(not(Py_3_15))]
 mod execution;
+#[cfg(not(Py_3_15))]
 mod frame;
+#[cfg(not(Py_3_15))]
 mod functions;
+#[cfg(not(Py_3_15))]
 mod import;
+#[cfg(not(Py_3_15))]
 mod install;
+#[cfg(not(Py_3_15))]
 mod inventory;
+#[cfg(not(Py_3_15))]
 mod key;
+#[cfg(not(Py_3_15))]
 mod mirror;
+#[cfg(not(Py_3_15))]
 mod modules;
+#[cfg(not(Py_3_15))]
 mod opcodes;
+#[cfg(Py_3_15)]
+mod own;
+#[cfg(not(Py_3_15))]
 mod pending;
+#[cfg(not(Py_3_15))]
 mod reference;
+#[cfg(not(Py_3_15))]
 mod rules;
 mod run;
+#[cfg(not(Py_3_15))]
 mod state;
+#[cfg(not(Py_3_15))]
 mod statement;
+#[cfg(not(Py_3_15))]
 mod store;
+#[cfg(not(Py_3_15))]
 mod types;
 
 pub use run::{KIND, run};
 
+#[cfg(not(Py_3_15))]
 use pyo3_ffi as ffi;
 
 /// A pointer to an object; whether it is owned, borrowed or NULL stands where it is used.
+#[cfg(not(Py_3_15))]
 type Ptr = *mut ffi::PyObject;

@@ -19,9 +19,10 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 4] = [
+        let methods: [(&CStr, Method); 5] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
+            (c"flush_c", flush_c),
             (c"refill_mt19937", refill_mt19937),
             (c"is_finalizing", is_finalizing),
         ];
@@ -107,6 +108,15 @@ unsafe extern "C" fn population(
         let counts = population::count(ffi::PyObject_IsTrue(closely) == 1);
         let list = object::list(counts.map(|count| object::integer(count)));
         ffi::PyList_AsTuple(list.as_ptr())
+    }
+}
+
+/// `flush_c()`: writes out what C code has printed.
+unsafe extern "C" fn flush_c(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: GIL: called by CPython; NULL stands for all streams.
+    unsafe {
+        libc::fflush(ptr::null_mut());
+        object::none().into_ptr()
     }
 }
 

@@ -97,6 +97,33 @@ impl Object {
         }
     }
 
+    /// What a weak reference refers to, `None` where that is gone.
+    ///
+    /// # Safety
+    /// GIL; the object is a weak reference.
+    #[cfg(Py_3_13)]
+    pub unsafe fn referent(&self) -> Option<Object> {
+        let mut referent = std::ptr::null_mut();
+        // SAFETY: by the caller; the call gives a strong reference or NULL.
+        unsafe {
+            ffi::PyWeakref_GetRef(self.0, &mut referent);
+            Object::owned(referent)
+        }
+    }
+
+    /// What a weak reference refers to, `None` where that is gone.
+    ///
+    /// # Safety
+    /// GIL; the object is a weak reference.
+    #[cfg(not(Py_3_13))]
+    pub unsafe fn referent(&self) -> Option<Object> {
+        // SAFETY: by the caller; the borrowed reference is None where there is nothing any more.
+        unsafe {
+            let referent = ffi::PyWeakref_GetObject(self.0);
+            if referent == ffi::Py_None() { None } else { Object::borrowed(referent) }
+        }
+    }
+
     /// The bytes of a str (with surrogate escapes undone) or bytes object.
     ///
     /// # Safety

@@ -1,14 +1,16 @@
 //! Runs `__main__` as CPython's own `main` does (Modules/main.c, Python/pythonrun.c), short of finalising.
 
+mod command;
+
 use crate::object::{self, Object};
 use glowplug_image::params;
 use pyo3_ffi as ffi;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
-/// `PyCF_IGNORE_COOKIE`: the source is UTF-8 whatever a coding line says.
-const IGNORE_COOKIE: c_int = 0x0800;
+/// Whether modules have a `__cached__`, which 3.15 gave up.
+const HAS_CACHED: bool = cfg!(not(Py_3_15));
 
 /// What `python` is told to run.
 pub enum Target {
@@ -65,7 +67,7 @@ pub unsafe fn run(target: &Target) -> Outcome {
                 run_file(file, c"<stdin>", false, &globals)
             }
             Target::Module(name) => run_module(name),
-            Target::Command(code) => run_command(code, &globals),
+            Target::Command(code) => command::run(code, &globals),
         };
         match result {
             Some(_) => Outcome { status: 0, interrupted: false },
@@ -126,7 +128,9 @@ unsafe fn run_file(
         let set_file = globals.entry(c"__file__").is_none();
         if set_file {
             globals.set_entry(c"__file__", &shown);
-            globals.set_entry(c"__cached__", &object::none());
+            if HAS_CACHED {
+                globals.set_entry(c"__cached__", &object::none());
+            }
         }
         if is_script {
             let external = object::import(c"_frozen_importlib_external")?;
@@ -151,7 +155,7 @@ unsafe fn run_file(
         }
         if set_file {
             let pending = PendingException::take();
-            for entry in [c"__file__", c"__cached__"] {
+            for entry in [Some(c"__file__"), HAS_CACHED.then_some(c"__cached__")].iter().flatten() {
                 if ffi::PyDict_DelItemString(globals_ptr, entry.as_ptr()) != 0 {
                     ffi::PyErr_Clear();
                 }
@@ -170,49 +174,6 @@ unsafe fn run_module(name: &CStr) -> Option<Object> {
         let runpy = object::import(c"runpy")?;
         let run = runpy.attribute(c"_run_module_as_main")?;
         run.call_with(&object::string(name.to_bytes()), &object::integer(1))
-    }
-}
-
-/// # Safety
-/// GIL.
-unsafe fn run_command(code: &CStr, globals: &Object) -> Option<Object> {
-    let mut source = code.to_bytes().to_vec();
-    source.extend_from_slice(b"\n\0");
-    // SAFETY: GIL by the caller; the source is NUL-terminated.
-    unsafe {
-        remember_source(code);
-        let mut flags = compiler_flags(IGNORE_COOKIE);
-        let globals = globals.as_ptr();
-        let text = source.as_ptr().cast::<c_char>();
-        let start = ffi::Py_file_input;
-        Object::owned(ffi::PyRun_StringFlags(text, start, globals, globals, &mut flags))
-    }
-}
-
-/// 3.13 shows the lines of `-c` code in tracebacks: it leaves them with linecache. Older versions show none.
-///
-/// # Safety
-/// GIL.
-unsafe fn remember_source(code: &CStr) {
-    // SAFETY: GIL by the caller; the argument list ends with NULL.
-    unsafe {
-        if minor_version() < 13 {
-            return;
-        }
-        let mut source = code.to_bytes().to_vec();
-        source.push(b'\n');
-        let register = object::import(c"linecache").and_then(|m| m.attribute(c"_register_code"));
-        if let Some(register) = register {
-            let (name, text) = (object::string(b"<string>"), object::string(&source));
-            drop(Object::owned(ffi::PyObject_CallFunctionObjArgs(
-                register.as_ptr(),
-                name.as_ptr(),
-                text.as_ptr(),
-                name.as_ptr(),
-                ptr::null_mut::<ffi::PyObject>(),
-            )));
-        }
-        ffi::PyErr_Clear();
     }
 }
 
@@ -252,7 +213,7 @@ fn c_stdin() -> *mut libc::FILE {
 ///
 /// # Safety
 /// GIL; an exception is set.
-unsafe fn report_exception() -> Outcome {
+pub unsafe fn report_exception() -> Outcome {
     // SAFETY: GIL by the caller.
     unsafe {
         if ffi::PyErr_ExceptionMatches(ffi::PyExc_SystemExit) != 0 {

@@ -2,7 +2,7 @@
 
 use crate::job::{Freezer, Job, Note};
 use crate::object::{self, Object};
-use crate::{EXIT_NOT_PREPARED, environment, finish, native, thawed};
+use crate::{EXIT_NOT_PREPARED, descriptor, environment, finish, native, thawed};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -13,6 +13,7 @@ use std::ptr;
 const PRELOAD: &str = include_str!("python/preload.py");
 const MEND: &str = include_str!("python/mend.py");
 const RENEW: &str = include_str!("python/renew.py");
+const HOOKS: &str = include_str!("python/hooks.py");
 
 /// Memory that the freezer and the restorer read and write while no code of this process runs.
 pub struct Shared<T>(UnsafeCell<T>);
@@ -36,7 +37,9 @@ pub static INFO: Shared<ThawInfo> = Shared(UnsafeCell::new(ThawInfo {
     target_kind: 0,
     target_index: 0,
     jump_ns: 0,
-    rehearsal: 0,
+    flags: 0,
+    stack_start: 0,
+    stack_top: 0,
 }));
 
 /// What the freezer reads beside memory. All zeros is a valid value: it is plain data.
@@ -103,6 +106,7 @@ pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int
             return EXIT_NOT_PREPARED;
         }
         native::stop_recorder();
+        let held = descriptor::Held::find();
         let baseline = settle();
         ffi::PyOS_BeforeFork();
         let child = libc::fork();
@@ -114,9 +118,13 @@ pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int
         }
         ffi::PyOS_AfterFork_Child();
         let frozen_path0 = job.contains_key(b"path0".as_slice());
+        (*CONTEXT.get().cast::<Context>()).reopened = held.as_ref().map_or(0, |held| held.number());
         let registers = ptr::addr_of_mut!((*CONTEXT.get().cast::<Context>()).registers);
         if glowplug_freeze_point(registers, stand_still, ptr::from_mut(freezer).cast()) == 0 {
             libc::_exit(EXIT_NOT_PREPARED)
+        }
+        if let Some(held) = &held {
+            held.reopen();
         }
         thawed::go_on(&namespace, &functions, &baseline, frozen_path0)
     }
@@ -128,7 +136,7 @@ unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<V
     // SAFETY: GIL by the caller.
     unsafe {
         namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
-        if ![PRELOAD, MEND, RENEW].iter().all(|code| native::run_code(code, namespace)) {
+        if ![PRELOAD, MEND, RENEW, HOOKS].iter().all(|code| native::run_code(code, namespace)) {
             ffi::PyErr_Print();
             return Err("Glowplug's own Python code does not run here".to_owned());
         }
@@ -261,6 +269,7 @@ unsafe fn fill(context: &mut Context) {
         let mut limit: libc::rlimit = std::mem::zeroed();
         libc::getrlimit(libc::RLIMIT_STACK, &mut limit);
         context.stack_limit = limit.rlim_cur;
+        context.stack_fixed = u64::from(!thawed::can_move_stack_bounds());
         context.pid = libc::getpid() as u64;
         context.parent_pid = libc::getppid() as u64;
         context.cpu = cpu::words();

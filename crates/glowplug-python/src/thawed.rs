@@ -2,9 +2,12 @@
 
 use crate::object::{self, Object};
 use crate::program::{self, Target};
-use crate::{finish, native, still};
+use crate::{finish, hooks, native, still};
+use glowplug_image::params;
 use glowplug_image::state::ThawInfo;
 use pyo3_ffi as ffi;
+#[cfg(Py_3_14)]
+use std::ffi::c_void;
 use std::ffi::{CStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
@@ -15,9 +18,11 @@ unsafe extern "C" {
 }
 
 /// The command line and environment as the kernel laid them out for this process.
-struct CommandLine {
-    argv: &'static [*const c_char],
-    envp: *const *const c_char,
+pub struct CommandLine {
+    /// The arguments; a NULL follows the last.
+    pub argv: &'static [*const c_char],
+    /// The environment; a NULL follows the last string.
+    pub envp: *const *const c_char,
     envc: usize,
 }
 
@@ -79,6 +84,7 @@ pub unsafe fn go_on(
         environ = command_line.envp;
         let mask = hold_signals();
         renew_thread_stacks(still::frozen_stack_limit());
+        renew_stack_bounds(&info);
         // A thaw is to libraries what a fork is: they renew locks, generators and caches.
         ffi::PyOS_BeforeFork();
         ffi::PyOS_AfterFork_Child();
@@ -95,8 +101,12 @@ pub unsafe fn go_on(
         drop((start, mended));
         libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
         native::start_held_threads();
-        let outcome = program::run(&target);
-        finish::finish(baseline, functions, outcome, info.rehearsal != 0)
+        let rehearsal = info.flags & params::FLAG_REHEARSAL != 0;
+        // A rehearsal is no start of the program, and hooks may act on the world.
+        let interrupted =
+            if rehearsal { None } else { hooks::run(namespace, &info, &command_line) };
+        let outcome = interrupted.unwrap_or_else(|| program::run(&target));
+        finish::finish(baseline, functions, outcome, rehearsal)
     }
 }
 
@@ -147,6 +157,55 @@ unsafe fn renew_thread_stacks(frozen: u64) {
             libc::pthread_attr_destroy(&mut attributes);
         }
     }
+}
+
+/// Tells the interpreter its main thread's stack bounds. 3.14 and later compare the stack pointer with them where older versions counted
+/// calls: bounds of a larger stack would let a deep recursion run into what lies below.
+///
+/// # Safety
+/// GIL; `info` was filled by the restorer of this process.
+#[cfg(Py_3_14)]
+unsafe fn renew_stack_bounds(info: &ThawInfo) {
+    // SAFETY: by the caller: the restorer has mapped the stack between these addresses.
+    unsafe {
+        let Some(set) = stack_bounds_setter().filter(|_| info.stack_start != 0) else { return };
+        let start = info.stack_start as *mut c_void;
+        if set(ffi::PyThreadState_Get(), start, (info.stack_top - info.stack_start) as usize) != 0 {
+            ffi::PyErr_Clear();
+        }
+    }
+}
+
+/// Older versions know nothing of the stack's bounds.
+///
+/// # Safety
+/// None.
+#[cfg(not(Py_3_14))]
+unsafe fn renew_stack_bounds(_: &ThawInfo) {}
+
+/// `PyUnstable_ThreadState_SetStackProtection`.
+#[cfg(Py_3_14)]
+type StackBoundsSetter =
+    unsafe extern "C" fn(*mut ffi::PyThreadState, *mut c_void, usize) -> std::ffi::c_int;
+
+/// The first releases of 3.14 have no such function.
+#[cfg(Py_3_14)]
+fn stack_bounds_setter() -> Option<StackBoundsSetter> {
+    let name = c"PyUnstable_ThreadState_SetStackProtection";
+    // SAFETY: dlsym only looks the name up; a function of this name has this type (cpython/pystate.h).
+    unsafe {
+        let function = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+        (!function.is_null())
+            .then(|| std::mem::transmute::<*mut c_void, StackBoundsSetter>(function))
+    }
+}
+
+/// Whether the interpreter can live with a smaller stack than it was started on.
+pub fn can_move_stack_bounds() -> bool {
+    #[cfg(Py_3_14)]
+    return stack_bounds_setter().is_some();
+    #[cfg(not(Py_3_14))]
+    true
 }
 
 /// # Safety

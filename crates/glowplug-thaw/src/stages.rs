@@ -197,11 +197,17 @@ fn map_regions(tables: &Tables, fd: usize) -> Result<(), Obstacle> {
     Ok(())
 }
 
+/// Where the stack begins under this process's limit.
+fn stack_start(reserve: &Region, context: &Context) -> u64 {
+    let limit = syscall::stack_limit() & !(PAGE - 1);
+    context.stack_top.saturating_sub(limit).max(reserve.addr)
+}
+
 /// Maps the reserve of the stack, as large as this process's limit says.
 fn map_stack(region: &Region, context: &Context) -> Result<(), Obstacle> {
-    let limit = syscall::stack_limit() & !(PAGE - 1);
-    let start = context.stack_top.saturating_sub(limit).max(region.addr);
-    if start > region.end() {
+    let start = stack_start(region, context);
+    let lower = syscall::stack_limit() < context.stack_limit;
+    if start > region.end() || lower && context.stack_fixed != 0 {
         return Err(Obstacle::StackLimit);
     }
     if start == region.end() {
@@ -384,6 +390,7 @@ fn set_thread(context: &Context) {
 fn jump(tables: Tables, stack: &KernelStack, start: &Start, ignored: u64) -> ! {
     let context = &tables.head().context;
     let now = syscall::monotonic_ns();
+    let reserve = tables.regions().iter().find(|r| r.kind() == Some(RegionKind::Stack));
     let info = ThawInfo {
         kernel_stack: stack.address(),
         argc: stack.argc() as u64,
@@ -392,7 +399,9 @@ fn jump(tables: Tables, stack: &KernelStack, start: &Start, ignored: u64) -> ! {
         target_kind: start.params.target_kind,
         target_index: start.params.target_index,
         jump_ns: now,
-        rehearsal: u64::from(start.has(params::FLAG_REHEARSAL)),
+        flags: start.params.flags,
+        stack_start: reserve.map_or(0, |reserve| stack_start(reserve, context)),
+        stack_top: context.stack_top,
     };
     // SAFETY: the frozen process gave the address of a ThawInfo of its own.
     unsafe { (context.info_addr as *mut ThawInfo).write(info) };

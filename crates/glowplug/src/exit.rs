@@ -8,6 +8,8 @@ pub const FOUND: u8 = 1;
 pub const UNEXPLAINED: u8 = 120;
 /// The cache or an image cannot be used, or `glowplug images verify` found one that is not sound.
 pub const IMAGE: u8 = 121;
+/// A profile cannot be made, read or written.
+pub const PROFILE: u8 = 123;
 /// The program may not be frozen.
 pub const REFUSED: u8 = 122;
 /// `--via thaw` is impossible.

@@ -1,6 +1,7 @@
 //! Digests that name things in the cache: above all the key, which selects an image before its inputs are checked.
 
 use crate::commandline::{CommandLine, Target};
+use crate::privilege;
 use crate::settings::{Environment, Preload};
 use rustix::thread::CpuSet;
 use std::fmt::Write;
@@ -127,6 +128,8 @@ pub struct KeyParts<'a> {
     pub script: Option<&'a Path>,
     /// What is preloaded beside what was learned.
     pub preload: &'a Preload,
+    /// What may be in the image although it looks like a credential.
+    pub allowed_secrets: &'a [String],
     /// The working directory; `None` where it has been removed.
     pub folder: Option<&'a Path>,
     /// The environment.
@@ -155,6 +158,9 @@ pub fn of_start(parts: &KeyParts<'_>) -> Digest {
     for entry in parts.preload.entries() {
         fields.add(b"preload").add(entry.as_bytes());
     }
+    for entry in parts.allowed_secrets {
+        fields.add(b"secret").add(entry.as_bytes());
+    }
     let folder = parts.folder.filter(|_| needs_folder(parts));
     fields.add_optional(folder.map(|folder| folder.as_os_str().as_bytes()));
     add_variables(&mut fields, parts.environment);
@@ -166,6 +172,12 @@ pub fn of_start(parts: &KeyParts<'_>) -> Digest {
     ];
     for id in ids {
         fields.add(&id.to_le_bytes());
+    }
+    for group in rustix::process::getgroups().unwrap_or_default() {
+        fields.add(b"group").add(&group.as_raw().to_le_bytes());
+    }
+    for set in privilege::capabilities() {
+        fields.add(&set.bits().to_le_bytes());
     }
     add_processors(&mut fields);
     fields.finish()
@@ -292,6 +304,7 @@ mod tests {
             command: &command,
             script: None,
             preload: &entries,
+            allowed_secrets: &[],
             folder: Some(Path::new(folder)),
             environment: &environment(strings),
         })

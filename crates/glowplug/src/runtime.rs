@@ -1,12 +1,19 @@
 //! Where Glowplug's own parts lie: the restorer, the recorder and the extensions.
 
 use crate::settings::Environment;
-use std::ffi::{CString, NulError};
+use std::ffi::{CString, NulError, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// CPython minors that an extension is built for.
-pub const MINORS: std::ops::RangeInclusive<u8> = 10..=13;
+/// What `LD_PRELOAD` has to be for a library to stand in front of libc, and of what the user preloads.
+pub fn in_front_of_libc(library: &Path, environment: &Environment) -> OsString {
+    let mut value = library.as_os_str().to_owned();
+    if let Some(own) = environment.non_empty("LD_PRELOAD") {
+        value.push(":");
+        value.push(own);
+    }
+    value
+}
 
 /// The folder of the parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +32,17 @@ impl Runtime {
         Some(Runtime { folder })
     }
 
-    /// CPython minors that run with lazy imports.
-    pub const LAZY_MINORS: std::ops::RangeInclusive<u32> = 9..=14;
-
     /// The variables that put the recorder in front of libc: `NAME=value`. It takes them out of the environment again.
     ///
     /// # Errors
     /// Where the path of the runtime holds a zero byte.
     pub fn preload(&self, environment: &Environment) -> Result<Vec<CString>, NulError> {
-        let mut preload = [b"LD_PRELOAD=", self.recorder().as_os_str().as_bytes()].concat();
-        let mut variables = Vec::new();
+        let preload = in_front_of_libc(&self.recorder(), environment);
+        let mut variables =
+            vec![CString::new([b"LD_PRELOAD=", preload.as_os_str().as_bytes()].concat())?];
         if let Some(own) = environment.non_empty("LD_PRELOAD") {
-            preload.push(b':');
-            preload.extend_from_slice(own.as_bytes());
             variables.push(CString::new([b"GLOWPLUG_LD_PRELOAD=", own.as_bytes()].concat())?);
         }
-        variables.push(CString::new(preload)?);
         Ok(variables)
     }
 
@@ -57,6 +59,11 @@ impl Runtime {
     /// The library in front of libc.
     pub fn recorder(&self) -> PathBuf {
         self.folder.join("recorder.so")
+    }
+
+    /// The library that is preloaded into a profiled Python.
+    pub fn collector(&self) -> PathBuf {
+        self.folder.join("collector.so")
     }
 
     /// The extension for CPython 3.`minor`.

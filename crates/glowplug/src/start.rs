@@ -3,6 +3,7 @@
 use crate::commandline::{CommandLine, Obstacle, Target};
 use crate::interpreter::{Interpreter, NotFound};
 use crate::key::{self, Digest, KeyParts};
+use crate::privilege;
 use crate::script::{NotSource, Script};
 use crate::settings::{Environment, Settings, SettingsError};
 use std::io::IsTerminal;
@@ -31,6 +32,9 @@ pub enum PlainOnly {
     /// The command line or the environment asks for something that only a fresh interpreter does.
     #[error("{0}")]
     Obstacle(Obstacle),
+    /// The process has more rights than its user.
+    #[error("{0}")]
+    Privileged(&'static str),
     /// The interpreter is started by a script.
     #[error("{} is a wrapper script, not an interpreter; name the interpreter with --python", .0.display())]
     Wrapper(PathBuf),
@@ -74,6 +78,9 @@ impl<'a> Start<'a> {
         if let Some(obstacle) = obstacle {
             return Err(PlainOnly::Obstacle(obstacle));
         }
+        if let Some(obstacle) = privilege::obstacle() {
+            return Err(PlainOnly::Privileged(obstacle));
+        }
         if self.interpreter.is_wrapper {
             return Err(PlainOnly::Wrapper(self.interpreter.path.clone()));
         }
@@ -88,6 +95,7 @@ impl<'a> Start<'a> {
             command: &self.command,
             script: script.as_deref(),
             preload: &self.settings.preload,
+            allowed_secrets: &self.settings.allow_secrets,
             folder: self.folder.as_deref(),
             environment: self.environment,
         });

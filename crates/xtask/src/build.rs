@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use glowplug_pythons::Minor;
 use lexopt::prelude::*;
 
 use crate::{
     cargo::{Artifact, Profile},
-    elf,
-    python::Minor,
+    elf, python,
     seed::seed,
     workspace,
 };
@@ -38,14 +38,14 @@ pub fn task(mut args: lexopt::Parser) -> Result<()> {
     while let Some(argument) = args.next()? {
         match argument {
             Long("dev") => build.profile = Profile::Dev,
-            Long("python") => build.minors.push(args.value()?.parse()?),
+            Long("python") => build.minors.push(python::named(&args.value()?.string()?)?),
             Long("out") => build.out = std::path::absolute(PathBuf::from(args.value()?))?,
             Long("locked") => build.locked = true,
             other => return Err(other.unexpected().into()),
         }
     }
     if build.minors.is_empty() {
-        build.minors.extend(Minor::ALL);
+        build.minors.extend(Minor::all());
     }
     build.run()
 }
@@ -56,6 +56,7 @@ impl Build {
         self.binary(&self.out.join("bin/glowplug"))?;
         self.restorer(&runtime.join("glowplug-thaw"))?;
         self.recorder(&runtime.join("recorder.so"))?;
+        self.collector(&runtime.join("collector.so"))?;
         for minor in &self.minors {
             self.extension(*minor, &runtime.join(format!("python-{minor}.so")))?;
         }
@@ -68,6 +69,7 @@ impl Build {
             package: "glowplug",
             kind: &["--bin", "glowplug"],
             file: "glowplug",
+            features: &[],
             rustc: &["-Ctarget-feature=+crt-static", "-Crelocation-model=static"],
             profile: self.profile,
         };
@@ -82,6 +84,7 @@ impl Build {
             package: "glowplug-thaw",
             kind: &["--bin", "glowplug-thaw"],
             file: "glowplug-thaw",
+            features: &[],
             rustc: &[],
             profile: Profile::Release,
         };
@@ -96,6 +99,20 @@ impl Build {
             package: "glowplug-recorder",
             kind: &["--lib"],
             file: "libglowplug_recorder.so",
+            features: &[],
+            rustc: &[],
+            profile: Profile::Release,
+        };
+        install(&artifact.build(&workspace::target_dir(), self.locked, &[])?, to)
+    }
+
+    /// Optimised in every build: what it costs is part of what it measures. One serves all minors.
+    fn collector(&self, to: &Path) -> Result<()> {
+        let artifact = Artifact {
+            package: "glowplug-collector",
+            kind: &["--lib"],
+            file: "libglowplug_collector.so",
+            features: &[],
             rustc: &[],
             profile: Profile::Release,
         };
@@ -109,11 +126,12 @@ impl Build {
         let first = extension_target(self.minors[0]);
         seed(&first.join(self.profile.folder()), &target_dir.join(self.profile.folder()))
             .with_context(|| format!("cannot prepare {}", target_dir.display()))?;
-        let config = minor.write_config(&target_dir)?;
+        let config = python::write_config(minor, &target_dir)?;
         let artifact = Artifact {
             package: "glowplug-python",
             kind: &["--lib"],
             file: "libglowplug_python.so",
+            features: python::features(minor),
             rustc: &[],
             profile: self.profile,
         };

@@ -44,6 +44,8 @@ pub struct Artifact<'a> {
     pub kind: &'a [&'a str],
     /// The file that Cargo writes, relative to the profile's folder.
     pub file: &'a str,
+    /// Cargo's options that choose features.
+    pub features: &'a [&'a str],
     /// Arguments for the last rustc alone; the dependencies are built without them.
     pub rustc: &'a [&'a str],
     /// How it is built.
@@ -62,7 +64,7 @@ impl Artifact<'_> {
         environment: &[(&str, &Path)],
     ) -> Result<PathBuf> {
         let mut command = command();
-        command.args(["rustc", "--package", self.package]).args(self.kind);
+        command.args(["rustc", "--package", self.package]).args(self.kind).args(self.features);
         command.args(["--profile", self.profile.name()]).arg("--target-dir").arg(target_dir);
         if locked {
             command.arg("--locked");

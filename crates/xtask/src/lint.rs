@@ -3,8 +3,9 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use glowplug_pythons::Minor;
 
-use crate::{cargo, python::Minor, venv::Venv, workspace};
+use crate::{cargo, python, venv::Venv, workspace};
 
 /// Clippy over everything; over the extension once per CPython minor, as each has code of its own.
 ///
@@ -17,14 +18,20 @@ pub fn clippy_task(mut args: lexopt::Parser) -> Result<()> {
     let mut command = cargo::command();
     command.args(["clippy", "--workspace", "--exclude", "glowplug-python", "--all-targets"]);
     run(command)?;
-    for minor in Minor::ALL {
-        let target_dir = workspace::target_dir().join(format!("python-{minor}"));
-        let mut command = cargo::command();
-        command.args(["clippy", "--package", "glowplug-python", "--target-dir"]).arg(&target_dir);
-        command.env("PYO3_CONFIG_FILE", minor.write_config(&target_dir)?);
-        run(command).with_context(|| format!("for Python {minor}"))?;
+    for minor in Minor::all() {
+        extension(minor, python::features(minor))?;
     }
-    Ok(())
+    // What an extension is where programs cannot be frozen, whether or not there is such a minor now.
+    let newest = Minor::all().next_back().context("no minors")?;
+    extension(newest, python::WITHOUT_FREEZING)
+}
+
+fn extension(minor: Minor, features: &[&str]) -> Result<()> {
+    let mut command = cargo::command();
+    command.args(["clippy", "--package", "glowplug-python"]).args(features);
+    // In the folder of all others, whose dependencies are checked already: a minor has only pyo3-ffi and the extension to itself.
+    command.env("PYO3_CONFIG_FILE", python::write_config(minor, &workspace::target_dir())?);
+    run(command).with_context(|| format!("for Python {minor}"))
 }
 
 fn run(mut command: std::process::Command) -> Result<()> {

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Iterable, MutableSet
 from typing import TYPE_CHECKING, Any, Optional
 
-from . import _load, _policy, _settings
+from . import _filter, _load, _policy, _settings
 
 if TYPE_CHECKING:
     import threading
@@ -83,7 +83,7 @@ def install(
     if mode is None:
         mode = "normal" if lazy else "all"
     if _IS_NATIVE:
-        _install_filter_on_native(mode, lazy, eager)
+        _filter.install(mode, lazy, eager)
         return True
     reason = _start(mode, eager, lazy)
     if reason is None:
@@ -112,33 +112,6 @@ def _native() -> Any:
         if reason is not None:
             raise RuntimeError(f"lazy imports are not supported: {reason}")
     return _State.native
-
-
-def _install_filter_on_native(mode: str, lazy: list[str], eager: list[str]) -> None:
-    matches_lazy, matches_eager = _settings.matcher(lazy), _settings.matcher(eager)
-    if not lazy and not eager:
-        sys.set_lazy_imports(mode)  # type: ignore[attr-defined]
-        return
-    before: _Filter | None = sys.get_lazy_imports_filter()  # type: ignore[attr-defined]
-
-    def keep(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
-        if matches_eager(importer):
-            return False
-        wanted = mode == "all" or matches_lazy(name) or _is_marked(importer, name)
-        return wanted and (before is None or before(importer, name, fromlist))
-
-    sys.set_lazy_imports_filter(keep)  # type: ignore[attr-defined]
-    sys.set_lazy_imports("all")  # type: ignore[attr-defined]
-
-
-def _is_marked(importer: str, name: str) -> bool:
-    """Whether a statement says itself that it is lazy, or its module does. Native versions only."""
-    frame = sys._getframe(2)
-    # The keyword is the lowest bit of IMPORT_NAME's argument.
-    if frame.f_code.co_code[frame.f_lasti + 1] & 1:
-        return True
-    marked = getattr(sys.modules.get(importer), "__dict__", {}).get("__lazy_modules__", ())
-    return name in marked
 
 
 def warm(names: Iterable[str] = ()) -> threading.Thread:

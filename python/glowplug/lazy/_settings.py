@@ -1,10 +1,10 @@
-"""What `[tool.glowplug.lazy]` says, and what names and patterns in it mean."""
+"""What `[tool.glowplug.lazy]` says."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,17 +95,3 @@ def _top_level(parts: tuple[str, ...]) -> str | None:
         name, dot, suffix = first.partition(".")
         return name if dot and suffix.split(".")[-1] in ("py", "so") else None
     return first if first.isidentifier() and first != "__pycache__" else None
-
-
-def matcher(entries: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a name is one of these; names stand for submodules too, `=name` does not."""
-    patterns = []
-    for entry in entries:
-        if entry.startswith("="):
-            patterns.append(re.escape(entry[1:]))
-        elif "*" in entry:
-            patterns.append(".*".join(map(re.escape, entry.split("*"))))
-        else:
-            patterns.append(re.escape(entry) + r"(?:\..*)?")
-    compiled = re.compile("|".join(patterns), re.DOTALL) if patterns else None
-    return lambda name: compiled is not None and compiled.fullmatch(name) is not None

@@ -30,7 +30,7 @@ for name in (
     "maxunicode",
     "path_importer_cache",
 ):
-    value = getattr(sys, name)
+    value = getattr(sys, name, "absent before 3.10")
     print(name, sorted(value) if name == "path_importer_cache" else value)
 for call in (
     "getrecursionlimit",

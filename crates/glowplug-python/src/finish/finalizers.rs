@@ -40,12 +40,7 @@ impl Frozen {
         unsafe {
             let mut alive = Vec::new();
             for reference in &self.0 {
-                #[allow(deprecated)]
-                // Its successor came with 3.13; older versions are built from the same lines.
-                let object = ffi::PyWeakref_GetObject(reference.as_ptr());
-                if !object.is_null() && object != ffi::Py_None() {
-                    alive.extend(Object::borrowed(object));
-                }
+                alive.extend(reference.referent());
             }
             alive
         }
@@ -55,6 +50,7 @@ impl Frozen {
 /// What the end needs of modules, taken while they can still be imported.
 pub struct Tools {
     get_objects: Option<Object>,
+    collect: Option<Object>,
     /// Files that hold unwritten data, then those that are below them: the former have to end first.
     files: Vec<(Object, usize)>,
     /// What the interpreter itself refers to until its very end.
@@ -73,6 +69,7 @@ impl Tools {
                 ffi::PyDict_DelItemString(ffi::PyImport_GetModuleDict(), c"gc".as_ptr());
             }
             let get_objects = gc.as_ref().and_then(|gc| gc.attribute(c"get_objects"));
+            let collect = gc.as_ref().and_then(|gc| gc.attribute(c"collect"));
             let io = object::import(c"_io");
             let kinds = [
                 (c"TextIOWrapper", 0),
@@ -90,7 +87,19 @@ impl Tools {
             let sys = object::loaded_module(c"sys");
             roots.extend(sys.and_then(|sys| Object::borrowed(ffi::PyModule_GetDict(sys.as_ptr()))));
             ffi::PyErr_Clear();
-            Tools { get_objects, files, roots }
+            Tools { get_objects, collect, files, roots }
+        }
+    }
+
+    /// Collects garbage even where the program has switched that off, as CPython does at its end.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn collect(&self) {
+        // SAFETY: GIL by the caller. `PyGC_Collect` would do nothing where the collector is off, and 3.9 has no function to switch it on.
+        unsafe {
+            drop(self.collect.as_ref().and_then(|collect| collect.call()));
+            ffi::PyErr_Clear();
         }
     }
 

@@ -200,15 +200,8 @@ pub unsafe fn clear(left: Left) {
     // SAFETY: GIL by the caller; the list holds weak references to modules.
     unsafe {
         for reference in left.new.into_iter().rev() {
-            #[allow(deprecated)]
-            // Its successor came with 3.13; older versions are built from the same lines.
-            let module = ffi::PyWeakref_GetObject(reference.as_ptr());
-            if module.is_null() || module == ffi::Py_None() {
-                continue;
-            }
-            let module = Object::borrowed(module);
-            let globals = module.as_ref().map(|module| ffi::PyModule_GetDict(module.as_ptr()));
-            if let Some(globals) = globals.and_then(|globals| Object::borrowed(globals)) {
+            let Some(module) = reference.referent() else { continue };
+            if let Some(globals) = Object::borrowed(ffi::PyModule_GetDict(module.as_ptr())) {
                 clear_globals(&globals);
             }
         }

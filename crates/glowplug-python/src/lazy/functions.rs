@@ -94,29 +94,10 @@ pub unsafe fn release(state: &State, pending: &Pending) {
     // SAFETY: GIL by the caller; a dead reference yields nothing.
     unsafe {
         for weak in functions {
-            if let Some(function) = referent(&weak) {
+            if let Some(function) = weak.referent() {
                 consider(state, function.as_ptr().cast());
             }
         }
-    }
-}
-
-#[cfg(Py_3_13)]
-unsafe fn referent(weak: &Object) -> Option<Object> {
-    let mut object = std::ptr::null_mut();
-    // SAFETY: GIL by the caller.
-    unsafe {
-        ffi::PyWeakref_GetRef(weak.as_ptr(), &mut object);
-        Object::owned(object)
-    }
-}
-
-#[cfg(all(Py_3_12, not(Py_3_13)))]
-unsafe fn referent(weak: &Object) -> Option<Object> {
-    // SAFETY: GIL by the caller; the borrowed referent is kept at once, and a dead one is None.
-    unsafe {
-        Object::borrowed(ffi::PyWeakref_GetObject(weak.as_ptr()))
-            .filter(|object| object.as_ptr() != ffi::Py_None())
     }
 }
 

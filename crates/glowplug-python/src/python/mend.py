@@ -48,7 +48,8 @@ def _environment(os, entries):
 
 def _arguments(os, start):
     argv = [os.fsdecode(argument) for argument in start["argv"]]
-    sys.orig_argv[:] = argv
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = argv
     kind, index = start["kind"], start["index"]
     first = {1: "-m", 2: "-c"}.get(kind, argv[index] if index < len(argv) else "")
     sys.argv[:] = [first] + argv[index + 1 :]

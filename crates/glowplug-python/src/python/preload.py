@@ -59,6 +59,13 @@ class Recording:
             setattr(owner, name, original)
         self.undo.clear()
 
+    def asked_for(self):
+        """Notes of what the imports looked up."""
+        notes = [("name", name, "") for name in sorted(self.names)]
+        for folder, stems in self.lookups.items():
+            notes.extend(("lookup", folder, stem) for stem in stems)
+        return notes
+
     def find_spec(self, original):
         def find_spec(finder, fullname, target=None):
             stem = fullname.rpartition(".")[2]
@@ -112,7 +119,7 @@ class Recording:
         innermost one is done first.
         """
         population = self.native["population"](self.closely)
-        for kind, before, now in zip(_POPULATION, self.population, population, strict=True):
+        for kind, before, now in zip(_POPULATION, self.population, population):
             if now > before:
                 self.grew.append((kind, module))
         self.population = population
@@ -161,6 +168,18 @@ def _flush():
             stream.flush()
 
 
+def _output_length():
+    """Bytes that the imports have printed: both streams are one file, which the freezer keeps."""
+    posix = sys.modules["posix"]
+    for fd in (1, 2):
+        try:
+            return posix.lseek(fd, 0, 1)
+        except OSError:
+            # An import has closed it.
+            continue
+    return 0
+
+
 def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
@@ -201,7 +220,18 @@ def preload(job, native):
     except BaseException as error:
         recording.stop()
         text = "importing %s failed: %s: %s" % (name, type(error).__name__, error)
-        return [("refused", " ".join(text.split()), name)]
+        # It may have failed for want of a variable, which it then gets.
+        return [*recording.asked_for(), ("refused", " ".join(text.split()), name)]
+    if has_before_freeze():
+        # What hooks print is nothing that a start would print.
+        _flush()
+        native["flush_c"]()
+        report.append(("printed", str(_output_length()), ""))
+        failure = run_before_freeze()
+        if failure is not None:
+            recording.stop()
+            _flush()
+            return [*recording.asked_for(), ("refused", failure, "")]
     recording.stop()
     _flush()
     main.pop("__file__", None)
@@ -210,9 +240,7 @@ def preload(job, native):
     now = os.umask(umask)
     if now != umask:
         report.append(("refused", "an import changes the umask", ""))
-    for folder, stems in recording.lookups.items():
-        report.extend(("lookup", folder, stem) for stem in stems)
-    report.extend(("name", name, "") for name in sorted(recording.names))
+    report.extend(recording.asked_for())
     renewed[:] = sorted(filter(can_renew, recording.renewed_by))
     copied = recording.copied_by | recording.renewed_by.difference(renewed)
     report.extend(("copied", module, "") for module in sorted(copied))

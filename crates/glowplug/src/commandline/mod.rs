@@ -22,6 +22,8 @@ pub struct RunOptions<'a> {
     pub via: Option<Via>,
     /// `--explain`: say which way was taken and why.
     pub explain: bool,
+    /// `--sealed`: use an image without comparing its inputs.
+    pub sealed: bool,
     /// `--preload`: module names, with a leading `-` those that are not to be preloaded.
     pub preload: Vec<&'a str>,
 }
@@ -81,9 +83,9 @@ pub enum UsageError {
     /// An option that needs an argument stands last.
     #[error("`{0}` needs an argument")]
     MissingArgument(&'static str),
-    /// `--explain=…`.
-    #[error("`--explain` takes no argument")]
-    UnexpectedArgument,
+    /// `--explain=…`, `--sealed=…`.
+    #[error("`{0}` takes no argument")]
+    UnexpectedArgument(&'static str),
     /// An unknown way.
     #[error("`{0}` is not a way to start a program; choose `auto`, `thaw` or `plain`")]
     UnknownWay(String),
@@ -208,7 +210,12 @@ fn take_own<'a>(rest: &[&'a CStr], options: &mut RunOptions<'a>) -> Result<usize
         }
     };
     match name {
-        b"--explain" if inline.is_some() => Err(UsageError::UnexpectedArgument),
+        b"--explain" if inline.is_some() => Err(UsageError::UnexpectedArgument("--explain")),
+        b"--sealed" if inline.is_some() => Err(UsageError::UnexpectedArgument("--sealed")),
+        b"--sealed" => {
+            options.sealed = true;
+            Ok(1)
+        }
         b"--explain" => {
             options.explain = true;
             Ok(1)

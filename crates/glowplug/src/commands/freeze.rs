@@ -10,7 +10,7 @@ use crate::key::Digest;
 use crate::runtime::Runtime;
 use crate::settings::{Environment, Settings};
 use crate::start::{self, Start};
-use crate::{exit, explain};
+use crate::{exit, explain, privilege};
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io;
@@ -100,6 +100,7 @@ impl Failure {
 
 /// Runs the command and returns the exit status.
 pub fn run(options: &Freeze, environment: &Environment) -> u8 {
+    privilege::forbid_core_dumps();
     let arguments: Vec<CString> = options
         .arguments
         .iter()
@@ -131,6 +132,9 @@ fn into_file(
         let hint = "nothing to preload\nhelp: name modules, as in `--preload json,asyncio`";
         return Err(Failure::Usage(hint.to_owned()));
     }
+    if let Some(obstacle) = privilege::obstacle() {
+        return Err(Failure::Impossible(obstacle.to_owned()));
+    }
     let folder = start::working_directory();
     let run_options = commandline::RunOptions {
         python: options.python.as_ref().map(|path| path.as_os_str()),
@@ -154,6 +158,7 @@ fn into_file(
         path0: None,
         program: None,
         key: Digest(Default::default()),
+        allowed_secrets: settings.allow_secrets,
         target: format!("any program on {}", options.preload.join(", ")),
         version: plan::version(&probe),
     };
@@ -212,8 +217,11 @@ fn record(program: Option<u32>, handed: Option<&mut detached::Handed>) -> Option
 
 fn probe(interpreter: &Interpreter, cache: Option<&Cache>) -> Result<Probe, Failure> {
     let probe = interpreter.probe(cache)?;
-    match probe.unsupported_reason() {
-        Some(reason) => Err(Failure::Impossible(reason)),
+    if let Some(reason) = probe.unsupported_reason() {
+        return Err(Failure::Impossible(reason));
+    }
+    match privilege::of_interpreter(&interpreter.path) {
+        Some(reason) => Err(Failure::Impossible(reason.to_owned())),
         None => Ok(probe),
     }
 }

@@ -3,6 +3,7 @@
 pub mod freeze;
 pub mod images;
 pub mod lazy;
+pub mod profile;
 pub mod run;
 pub mod thaw;
 
@@ -30,6 +31,8 @@ enum Command {
     Freeze(freeze::Freeze),
     /// Start a program from an image file
     Thaw(Thaw),
+    /// Show what a program's start-up costs, and what dropping each import would save
+    Profile(Box<profile::Profile>),
     /// List, explain, check and remove images
     Images(images::Images),
     /// Lazy imports on every CPython
@@ -81,6 +84,11 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
             return run::run(rest, &environment);
         }
         [_, command, rest @ ..]
+            if command.to_bytes() == b"profile" && !matches!(rest, [a] if is_help(a)) =>
+        {
+            return profile::run(rest, &environment);
+        }
+        [_, command, rest @ ..]
             if command.to_bytes() == b"thaw" && !matches!(rest, [a] if is_help(a)) =>
         {
             return thaw::run(rest, &environment);
@@ -106,6 +114,7 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Run(_) => run::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Freeze(options) => freeze::run(&options, &environment),
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
+        Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Images(images) => images::run(&images, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)

@@ -34,6 +34,9 @@ pub enum Reason {
     /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Nothing is ever frozen on this interpreter.
+    #[error("{0}")]
+    Interpreter(String),
     /// There is no image, or none that can be used.
     #[error("{0}")]
     Image(#[from] Unusable),
@@ -62,6 +65,7 @@ impl Reason {
             Reason::Image(_) | Reason::Inputs(_) | Reason::Misfit(_) => true,
             Reason::Asked
             | Reason::PlainOnly(_)
+            | Reason::Interpreter(_)
             | Reason::Refused(_)
             | Reason::Settings
             | Reason::Thaw(_) => false,
@@ -133,24 +137,38 @@ pub fn choose(start: &Start<'_>, freezable: &Freezable) -> Way {
 fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, Reason> {
     let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
     let cache = Cache::open(folder)?;
-    let selector = cache.selector(&freezable.key).ok_or(Unusable::Missing)?;
+    let selector = cache.selector(&freezable.key).ok_or_else(|| no_image(start, &cache))?;
     let values = key::of_values(selector.names(), start.environment);
     let image = cache.open_image(&freezable.key, &values)?;
     image.read_ahead();
-    inputs::check(image.head(), image.bytes())?;
+    if !start.settings.sealed {
+        inputs::check(image.head(), image.bytes())?;
+    }
     if image.head().is_refusal() {
         return Err(Reason::Refused(refusal(&image, start)));
     }
     if let Some(misfit) = thaw::misfit(image.head()) {
         return Err(Reason::Misfit(misfit));
     }
+    if thaw::needs_a_taken_descriptor(image.head()) {
+        return Err(Reason::Thaw(thaw::TAKEN_DESCRIPTOR.to_owned()));
+    }
     Ok(image)
+}
+
+/// Why there is no image: a freezer may have found out that there can never be one.
+fn no_image(start: &Start<'_>, cache: &Cache) -> Reason {
+    let probe = start.interpreter.known(cache);
+    let unsupported = probe.and_then(|probe| probe.unsupported_reason());
+    unsupported.map_or(Unusable::Missing.into(), Reason::Interpreter)
 }
 
 /// Why a program may not be frozen; only looked up where somebody wants to know, as it costs reading JSON.
 fn refusal(image: &OpenImage, start: &Start<'_>) -> String {
     let wanted = start.settings.explain || start.settings.via == Via::Thaw;
     let reason = wanted.then(|| crate::meta::Meta::of(image.meta()).reason).flatten();
+    // Behind the first line there may be a traceback.
+    let reason = reason.and_then(|reason| reason.lines().next().map(str::to_owned));
     reason.unwrap_or_else(|| "see `glowplug images list`".to_owned())
 }
 

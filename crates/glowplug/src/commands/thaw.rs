@@ -5,8 +5,8 @@ use crate::commandline;
 use crate::launch::thaw::{self, Thaw};
 use crate::meta::Meta;
 use crate::runtime::Runtime;
-use crate::settings::{Environment, Via};
-use crate::{exit, explain, inputs, launch};
+use crate::settings::{Environment, Layer, Via};
+use crate::{exit, explain, inputs, launch, privilege};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -89,6 +89,12 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     exit::FORCED
 }
 
+/// Whether the image's inputs need not be compared.
+fn is_sealed(command: &commandline::CommandLine<'_>, environment: &Environment) -> bool {
+    let variable = || Layer::of_environment(environment).ok().and_then(|layer| layer.sealed);
+    command.options.sealed || variable().unwrap_or(false)
+}
+
 fn open(path: &Path) -> Result<OpenImage, String> {
     let image = OpenImage::open(path).map_err(|error| error.to_string())?;
     if image.head().is_refusal() {
@@ -112,9 +118,17 @@ fn fits(
         return Err(plain(obstacle.to_string()));
     }
     image.read_ahead();
-    inputs::check(image.head(), image.bytes()).map_err(|changed| plain(changed.to_string()))?;
+    if let Some(obstacle) = privilege::obstacle() {
+        return Err(plain(obstacle.to_owned()));
+    }
+    if !is_sealed(command, environment) {
+        inputs::check(image.head(), image.bytes()).map_err(|changed| plain(changed.to_string()))?;
+    }
     if let Some(misfit) = thaw::misfit(image.head()) {
         return Err(plain(misfit.to_owned()));
+    }
+    if thaw::needs_a_taken_descriptor(image.head()) {
+        return Err(plain(thaw::TAKEN_DESCRIPTOR.to_owned()));
     }
     Runtime::find(environment)
         .ok_or_else(|| Obstacle::Fatal("Glowplug's restorer is not there".to_owned()))

@@ -4,6 +4,7 @@
 //! It is an orphan of the lowest priority in a session of its own, so nobody waits for it and no signal of the program's reaches it.
 
 use crate::cache::{Cache, Lock};
+use crate::commandline;
 use crate::inputs::Record;
 use crate::key::Digest;
 use crate::runtime::Runtime;
@@ -50,11 +51,18 @@ pub fn spawn(
     let process = CString::new(std::process::id().to_string())?;
     let option = CString::new(OPTION)?;
     let mut argv = vec![c"glowplug", c"freeze", &option, &process, c"--"];
-    argv.extend_from_slice(arguments);
+    argv.extend_from_slice(without_program_arguments(arguments));
     let handed = [record.as_fd(), lock.as_file()];
     detach::spawn(c"/proc/self/exe", &argv, environment.strings(), &handed)?;
     lock.leave();
     recorder_variables(environment, runtime, record)
+}
+
+/// The arguments up to the program's name: what is behind it is the program's business, and would show longer than the program lives.
+fn without_program_arguments<'a, 's>(arguments: &'s [&'a CStr]) -> &'s [&'a CStr] {
+    let behind = commandline::parse(arguments)
+        .map_or(0, |command| command.python_argv.len().saturating_sub(command.target_index));
+    &arguments[..arguments.len() - behind]
 }
 
 /// The variables that put the recorder in front of libc and tell it where to write; the recorder takes them out again.
@@ -104,4 +112,22 @@ fn wait_for(program: u32) {
     let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
     let mut wait = [PollFd::new(&process, PollFlags::IN)];
     let _ = rustix::event::poll(&mut wait, Some(&PATIENCE));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freezer_is_told_the_program_but_not_its_arguments() {
+        let cut = without_program_arguments;
+        assert_eq!(
+            cut(&[c"--explain", c"-O", c"a.py", c"--token", c"x"]),
+            [c"--explain", c"-O", c"a.py"]
+        );
+        assert_eq!(cut(&[c"-m", c"mod", c"-x"]), [c"-m", c"mod"]);
+        assert_eq!(cut(&[c"-Bcpass", c"y"]), [c"-Bcpass"]);
+        assert_eq!(cut(&[c"-", c"y"]), [c"-"]);
+        assert_eq!(cut(&[c"a.py"]), [c"a.py"]);
+    }
 }

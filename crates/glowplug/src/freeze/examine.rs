@@ -50,6 +50,7 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
         let target = target.to_string_lossy();
         *number > 2
             && !target.starts_with("/memfd:glowplug-")
+            && !is_libffi(&target, &mappings)
             && target != format!("socket:[{}]", subject.peer())
     });
     if let Some((_, target)) = unexpected {
@@ -73,12 +74,19 @@ pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>>
         )));
     }
     let output = subject.output()?;
+    let output = &output[..report.printed.unwrap_or(output.len()).min(output.len())];
     if !output.is_empty() {
-        let text = String::from_utf8_lossy(&output);
+        let text = String::from_utf8_lossy(output);
         let line = text.lines().next().unwrap_or_default();
         return Ok(Some(format!("an import prints: {line}")));
     }
     Ok(None)
+}
+
+/// Whether a descriptor is libffi's on itself, which the thawed process opens again.
+fn is_libffi(target: &str, mappings: &[Mapping]) -> bool {
+    let name = target.rsplit('/').next().unwrap_or_default();
+    name.starts_with("libffi.so") && mappings.iter().any(|m| m.name == target)
 }
 
 /// Whether the process must be refused for what it shares with others.

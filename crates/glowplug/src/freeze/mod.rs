@@ -58,6 +58,8 @@ pub struct Recipe {
     pub extra_files: Vec<PathBuf>,
     /// The key of the image.
     pub key: Digest,
+    /// Variables and files that may be in the image although they look like credentials.
+    pub allowed_secrets: Vec<String>,
     /// What the image is for, for people.
     pub target: String,
     /// The interpreter's version, for people and for the choice of the extension.
@@ -135,21 +137,28 @@ pub fn freeze(
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
         let mut subject =
-            Subject::start(recipe, runtime, &names.select(environment), closely).map_err(broken)?;
+            Subject::start(recipe, runtime, &names.select(recipe, environment), closely)
+                .map_err(broken)?;
         let report = Report::parse(&subject.hear().map_err(broken)?);
         let record = subject.record().map_err(broken)?;
-        if names.learn(&report, &record, environment) {
+        let withheld = names.learn(&report, &record, environment);
+        let secret =
+            names.secret(recipe, environment).or_else(|| variables::secret_file(recipe, &record));
+        if withheld && secret.is_none() {
             continue;
         }
-        if !closely && examine::maps_shared_memory(&subject).map_err(broken)? {
+        if secret.is_none() && !closely && examine::maps_shared_memory(&subject).map_err(broken)? {
             // Finding out by which module would slow down every freeze, so that another pass is made for it.
             closely = true;
             continue;
         }
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (tables, unsound) = tables(&observed, started)?;
-        let reason =
-            report.refusal().or(examine::refusal(&subject, &report).map_err(broken)?).or(unsound);
+        // First the secret, which the imports may have failed for want of.
+        let reason = match secret.or_else(|| report.refusal()) {
+            Some(reason) => Some(reason),
+            None => examine::refusal(&subject, &report).map_err(broken)?.or(unsound),
+        };
         if let Some(reason) = reason {
             let refusal = Refusal { reason, inputs: tables, names };
             return Err(FreezeError::Refused(Box::new(refusal)));
@@ -241,7 +250,7 @@ impl Frozen {
         environment: &Environment,
         image: &File,
     ) -> Result<Touched, FreezeError> {
-        let variables = self.names.select(environment);
+        let variables = self.names.select(recipe, environment);
         rehearse::rehearse(recipe, runtime, &variables, image).map_err(FreezeError::Rehearsal)
     }
 }

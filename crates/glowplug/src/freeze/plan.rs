@@ -4,6 +4,7 @@ use super::{Preload, Recipe};
 use crate::commandline::Target;
 use crate::inputs::Record;
 use crate::interpreter::Probe;
+use crate::key;
 use crate::learn::{self, Leading, Loaded, ModuleTarget};
 use crate::start::{Freezable, Start};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,7 @@ pub fn recipe(
         path0: path0(start, freezable)?,
         program: program.map(|program| (program.file, program.leading.prefix_len)),
         key: freezable.key,
+        allowed_secrets: start.settings.allow_secrets.clone(),
         target: target(start),
         version: version(probe),
     })
@@ -129,7 +131,8 @@ fn target(start: &Start<'_>) -> String {
     match start.command.target {
         Target::Script(path) => start.absolute(path).display().to_string(),
         Target::Module(name) => format!("-m {}", name.display()),
-        Target::Command(code) => format!("-c {}", String::from_utf8_lossy(code)),
+        // The code may hold what is nobody's business.
+        Target::Command(code) => format!("-c (code {})", &key::digest("code", &[code]).hex()[..8]),
         Target::Stdin => "-".to_owned(),
         Target::Interactive | Target::Answer => String::new(),
     }

@@ -9,7 +9,7 @@ use crate::runtime::Runtime;
 use glowplug_image::{HotRange, params};
 use glowplug_linux::Process;
 use glowplug_linux::process::PAGE;
-use rustix::fs::Advice;
+use rustix::fs::{Advice, MemfdFlags};
 use rustix::io::FdFlags;
 use rustix::process::{Pid, WaitOptions};
 use std::ffi::OsString;
@@ -44,7 +44,9 @@ pub fn rehearse(
     image: &File,
 ) -> Result<Touched, String> {
     forget(image);
-    let mut output = tempfile::tempfile().map_err(|error| error.to_string())?;
+    // In memory: what a program prints is not to be written to a disk.
+    let output = rustix::fs::memfd_create("glowplug-output", MemfdFlags::CLOEXEC);
+    let mut output = File::from(output.map_err(|error| error.to_string())?);
     let mut child = start(recipe, runtime, variables, image, &output).map_err(|e| e.to_string())?;
     let touched = watch(&mut child);
     let _ = child.kill();

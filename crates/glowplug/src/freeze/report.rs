@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub struct Report {
     /// Reasons of its own to refuse.
     pub refused: Vec<String>,
+    /// Where hooks were called: bytes that the imports had printed until then.
+    pub printed: Option<usize>,
     /// Modules that were loaded, in order.
     pub modules: Vec<String>,
     /// Folders in which finders looked, and the stems that they looked for.
@@ -45,6 +47,7 @@ impl Report {
                 "name" => {
                     report.names.insert(note.a.clone());
                 }
+                "printed" => report.printed = text(&note.a).parse().ok(),
                 "copied" => report.copied.push(text(&note.a)),
                 "grew" if note.a == b"descriptor" => report.opened.push(text(&note.b)),
                 "grew" if note.a == b"thread" => report.started.push(text(&note.b)),

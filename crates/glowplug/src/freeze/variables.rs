@@ -3,9 +3,11 @@
 //! What is in a process's memory goes into its image, so the interpreter gets only what interpreters and dynamic linkers read
 //! themselves, and what the imports turn out to read.
 
+use super::Recipe;
 use super::report::Report;
-use crate::inputs::Record;
+use crate::inputs::{Op, Record};
 use crate::key;
+use crate::secrets;
 use crate::settings::Environment;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,13 +27,17 @@ impl Needed {
     }
 
     /// The part of the environment that the interpreter gets.
-    pub fn select(&self, environment: &Environment) -> Vec<(OsString, OsString)> {
+    pub fn select(&self, recipe: &Recipe, environment: &Environment) -> Vec<(OsString, OsString)> {
         environment
             .variables()
             .filter(|(name, _)| {
                 key::is_key_variable(name) || ALWAYS.contains(name) || self.0.contains(*name)
             })
             .filter(|(name, _)| !name.starts_with(b"LD_PRELOAD"))
+            .filter(|(name, value)| {
+                !secrets::is_variable(name, value)
+                    || (self.0.contains(*name) && is_allowed(recipe, name))
+            })
             .map(|(name, value)| {
                 (OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()))
             })
@@ -47,12 +53,48 @@ impl Needed {
             .iter()
             .map(Vec::as_slice)
             .chain(record.variables.iter().map(|name| name.as_bytes()));
-        let foreign = |name: &&[u8]| !key::is_key_variable(name) && !name.starts_with(b"GLOWPLUG_");
-        for name in asked.filter(foreign) {
+        for name in asked.filter(|name| !name.starts_with(b"GLOWPLUG_")) {
+            let secret = is_secret(name, environment);
+            if key::is_key_variable(name) && !secret {
+                continue;
+            }
             let new = self.0.insert(name.to_vec());
-            let given = ALWAYS.contains(&name);
+            let given = ALWAYS.contains(&name) && !secret;
             withheld |= new && !given && environment.get(name).is_some();
         }
         withheld
     }
+
+    /// Why there must be no image: the imports read a variable that looks like a credential.
+    pub fn secret(&self, recipe: &Recipe, environment: &Environment) -> Option<String> {
+        let name =
+            self.names().find(|name| is_secret(name, environment) && !is_allowed(recipe, name))?;
+        let name = String::from_utf8_lossy(name);
+        Some(refusal(&format!("the environment variable `{name}`"), &name))
+    }
+}
+
+/// Why there must be no image: the imports read a file that is known for holding credentials.
+pub fn secret_file(recipe: &Recipe, record: &Record) -> Option<String> {
+    let (path, _) = record.paths.iter().find(|(path, seen)| {
+        seen.has(Op::Read)
+            && secrets::is_file(path)
+            && !is_allowed(recipe, path.as_os_str().as_bytes())
+    })?;
+    Some(refusal(&format!("the file {}", path.display()), &path.display().to_string()))
+}
+
+fn refusal(what: &str, entry: &str) -> String {
+    format!(
+        "the imports read {what}, which looks like a credential and would be in the image; if it may, set `allow-secrets` to \
+         [\"{entry}\"]"
+    )
+}
+
+fn is_secret(name: &[u8], environment: &Environment) -> bool {
+    environment.get(name).is_some_and(|value| secrets::is_variable(name, value.as_bytes()))
+}
+
+fn is_allowed(recipe: &Recipe, entry: &[u8]) -> bool {
+    recipe.allowed_secrets.iter().any(|allowed| allowed.as_bytes() == entry)
 }

@@ -4,7 +4,7 @@ mod probe;
 mod pyenv;
 mod search;
 
-pub use probe::{Probe, ProbeError, SUPPORTED};
+pub use probe::{Probe, ProbeError};
 
 use crate::settings::{Environment, Settings};
 use rustix::fs::{Mode, OFlags};

@@ -4,14 +4,12 @@ use super::Interpreter;
 use crate::cache::Cache;
 use crate::{key, stamp};
 use glowplug_image::inputs::Stamp;
+use glowplug_pythons::Minor;
 use serde::{Deserialize, Serialize};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fmt, io};
-
-/// The CPython 3 minors that this Glowplug has a runtime for.
-pub const SUPPORTED: std::ops::RangeInclusive<u32> = 10..=13;
 
 /// What an interpreter answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,22 +94,25 @@ impl Interpreter {
     /// # Errors
     /// Where it cannot be started or gives no answer.
     pub fn probe(&self, cache: Option<&Cache>) -> Result<Probe, ProbeError> {
-        let name = kept_name(&self.path);
-        let stamps = stamps(&self.path);
-        let kept = cache
-            .and_then(|cache| cache.read(&name).ok())
-            .and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok())
-            .filter(|kept| kept.stamps == stamps);
-        if let Some(kept) = kept {
-            return Ok(kept.probe);
+        if let Some(probe) = cache.and_then(|cache| self.known(cache)) {
+            return Ok(probe);
         }
+        let stamps = stamps(&self.path);
         let probe = ask(&self.path)?;
         if let Some(cache) = cache {
             let kept = Kept { stamps, probe: probe.clone() };
             // Not being able to keep the answer only means asking again.
-            let _ = serde_json::to_vec(&kept).map(|bytes| cache.write(&name, &bytes));
+            let _ =
+                serde_json::to_vec(&kept).map(|bytes| cache.write(&kept_name(&self.path), &bytes));
         }
         Ok(probe)
+    }
+
+    /// What the interpreter has said about itself before, if its file has not changed since.
+    pub fn known(&self, cache: &Cache) -> Option<Probe> {
+        let bytes = cache.read(&kept_name(&self.path)).ok()?;
+        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        (kept.stamps == stamps(&self.path)).then_some(kept.probe)
     }
 }
 
@@ -151,14 +152,11 @@ fn ask(path: &Path) -> Result<Probe, ProbeError> {
 impl Probe {
     /// Why there is no runtime for this interpreter, if there is none.
     pub fn unsupported_reason(&self) -> Option<String> {
-        let supported = format!(
-            "programs are frozen on CPython 3.{} to 3.{} on x86-64, with the global lock",
-            SUPPORTED.start(),
-            SUPPORTED.end()
-        );
+        let freezes = self.version.0 == 3
+            && Minor::freezing().any(|m| u32::from(m.number()) == self.version.1);
         let is = if self.implementation != "cpython" {
             format!("this is {}", self.implementation)
-        } else if self.version.0 != 3 || !SUPPORTED.contains(&self.version.1) {
+        } else if !freezes {
             format!("this is CPython {self}")
         } else if self.free_threaded {
             format!("this is a free-threaded CPython {self}")
@@ -169,13 +167,21 @@ impl Probe {
         } else {
             return None;
         };
-        Some(format!("{is}; {supported}"))
+        Some(format!("{is}; programs are frozen on {}", supported()))
     }
 
     /// Major and minor version, as `3.11`.
     pub fn minor(&self) -> String {
         format!("{}.{}", self.version.0, self.version.1)
     }
+}
+
+/// The interpreters on which programs are frozen.
+fn supported() -> String {
+    let ends = Minor::freezing().next().zip(Minor::freezing().next_back());
+    let range =
+        ends.map_or("no CPython".to_owned(), |(first, last)| format!("CPython {first} to {last}"));
+    format!("{range} on x86-64, with the global lock")
 }
 
 /// The version, as `3.11.7`.
@@ -210,15 +216,16 @@ mod tests {
         assert_eq!(probe().unsupported_reason(), None);
         let others = [
             Probe { implementation: "pypy".into(), ..probe() },
-            Probe { version: (3, 9, 18), ..probe() },
-            Probe { version: (3, 14, 0), ..probe() },
+            Probe { version: (3, 8, 18), ..probe() },
+            Probe { version: (3, 99, 0), ..probe() },
+            Probe { version: (4, 11, 0), ..probe() },
             Probe { free_threaded: true, version: (3, 13, 0), ..probe() },
             Probe { debug: true, ..probe() },
             Probe { machine: "aarch64".into(), ..probe() },
         ];
         for other in others {
             let reason = other.unsupported_reason().expect("is not supported");
-            assert!(reason.contains("3.10 to 3.13"), "{reason}");
+            assert!(reason.contains("CPython 3.9 to 3.15 on x86-64"), "{reason}");
         }
     }
 }

@@ -38,6 +38,16 @@ pub fn misfit(head: &Head) -> Option<&'static str> {
     None
 }
 
+/// What is said where [`needs_a_taken_descriptor`].
+pub const TAKEN_DESCRIPTOR: &str = "a descriptor is inherited that the imports would open";
+
+/// Whether this process has inherited a descriptor under the number that the image's process opens anew. What Glowplug has opened itself
+/// is closed on exec; what was inherited cannot be.
+pub fn needs_a_taken_descriptor(head: &Head) -> bool {
+    let number = i32::try_from(head.context.reopened).unwrap_or(0);
+    number > 0 && glowplug_linux::descriptors::is_inherited(number)
+}
+
 /// Now, as `Thaw::start_ns` counts.
 pub fn monotonic_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

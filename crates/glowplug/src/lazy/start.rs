@@ -84,7 +84,7 @@ mod tests {
             events: Some(7),
             ..LazyStart::default()
         };
-        let body = b"lazy\0normal\0eager\0a\0eager\0b.*\0events\07\0";
+        let body = b"lazy\0normal\0eager\0a\0eager\0b.*\0events\x007\0";
         let length = u32::try_from(body.len()).unwrap();
         assert_eq!(start.job(), [&length.to_le_bytes()[..], body].concat());
     }

@@ -9,7 +9,7 @@ mod syntax;
 
 pub use loaded::{Loaded, ModuleTarget, module_target};
 pub use select::{Preload, select};
-pub use syntax::leading;
+pub use syntax::{leading, names_used};
 
 /// One module that a leading statement imports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -25,6 +25,11 @@ pub struct Layer {
     pub cache_size: Option<ByteSize>,
     /// `freeze`
     pub freeze: Option<bool>,
+    /// `sealed`
+    pub sealed: Option<bool>,
+    /// `allow-secrets`
+    #[serde(default)]
+    pub allow_secrets: Vec<SecretEntry>,
     /// `lazy`
     #[serde(default)]
     pub lazy: LazySettings,
@@ -78,6 +83,26 @@ impl TryFrom<String> for ModuleEntry {
     }
 }
 
+/// A variable's name or a file's absolute path.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SecretEntry(pub String);
+
+impl TryFrom<String> for SecretEntry {
+    type Error = String;
+
+    fn try_from(entry: String) -> Result<Self, String> {
+        let is_name = !entry.is_empty() && !entry.contains(['/', '=', ',', '\0']);
+        if is_name || entry.starts_with('/') {
+            Ok(SecretEntry(entry))
+        } else {
+            Err(format!(
+                "`{entry}` is neither the name of a variable nor the absolute path of a file"
+            ))
+        }
+    }
+}
+
 impl Layer {
     /// The settings that `GLOWPLUG_*` variables name; empty ones count as unset.
     pub fn of_environment(environment: &Environment) -> Result<Layer, SettingsError> {
@@ -85,11 +110,7 @@ impl Layer {
         Ok(Layer {
             python: path("GLOWPLUG_PYTHON"),
             preload: parsed(environment, "GLOWPLUG_PRELOAD", "dotted module names", |text| {
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|entry| !entry.is_empty())
-                    .map(|entry| ModuleEntry::try_from(entry.to_owned()).ok())
-                    .collect()
+                entries(text, ModuleEntry::try_from)
             })?
             .unwrap_or_default(),
             via: parsed(environment, "GLOWPLUG_VIA", "`auto`, `thaw` or `plain`", Via::from_name)?,
@@ -99,9 +120,26 @@ impl Layer {
                 text.parse().ok()
             })?,
             freeze: parsed(environment, "GLOWPLUG_FREEZE", "`1` or `0`", switch)?,
+            sealed: parsed(environment, "GLOWPLUG_SEALED", "`1` or `0`", switch)?,
+            allow_secrets: parsed(
+                environment,
+                "GLOWPLUG_ALLOW_SECRETS",
+                "names of variables and absolute paths of files",
+                |text| entries(text, SecretEntry::try_from),
+            )?
+            .unwrap_or_default(),
             lazy: LazySettings::default(),
         })
     }
+}
+
+/// The entries of a list with commas; `None` where one is not as it should be.
+fn entries<T, E>(text: &str, parse: impl Fn(String) -> Result<T, E>) -> Option<Vec<T>> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .map(|entry| parse(entry.to_owned()).ok())
+        .collect()
 }
 
 fn parsed<T>(

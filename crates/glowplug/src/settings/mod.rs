@@ -35,6 +35,11 @@ pub struct Settings {
     pub cache_size: ByteSize,
     /// Whether `glowplug run` makes images in the background (`GLOWPLUG_FREEZE`, `freeze`). Default: yes.
     pub freeze: bool,
+    /// Whether an image is used without comparing its inputs (`--sealed`, `GLOWPLUG_SEALED`, `sealed`). Default: no.
+    pub sealed: bool,
+    /// Variables and files that may be in images although they look like credentials (`GLOWPLUG_ALLOW_SECRETS`, `allow-secrets`).
+    /// The sources add up. Default: none.
+    pub allow_secrets: Vec<String>,
     /// Lazy imports (`lazy`, in a file alone). Default: nothing.
     pub lazy: LazySettings,
 }
@@ -112,6 +117,13 @@ impl Settings {
             cache_dir: variables.cache_dir.or(file.cache_dir).or(usual_cache),
             cache_size: variables.cache_size.or(file.cache_size).unwrap_or(DEFAULT_CACHE_SIZE),
             freeze: variables.freeze.or(file.freeze).unwrap_or(true),
+            sealed: options.sealed || variables.sealed.or(file.sealed).unwrap_or(false),
+            allow_secrets: file
+                .allow_secrets
+                .into_iter()
+                .chain(variables.allow_secrets)
+                .map(|entry| entry.0)
+                .collect(),
             lazy: file.lazy,
         }
     }

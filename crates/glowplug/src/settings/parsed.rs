@@ -1,6 +1,6 @@
 //! Settings that were parsed before, in a form that costs nothing to read: lines of a name and a value.
 
-use super::layer::{Layer, ModuleEntry};
+use super::layer::{Layer, ModuleEntry, SecretEntry};
 use super::values::{ByteSize, Via};
 use crate::cache::Cache;
 use glowplug_image::inputs::Stamp;
@@ -76,6 +76,12 @@ fn encode(stamp: &Stamp, layer: Option<&Layer>) -> Option<Vec<u8>> {
     if let Some(freeze) = layer.freeze {
         lines.put("freeze", switch_name(freeze))?;
     }
+    if let Some(sealed) = layer.sealed {
+        lines.put("sealed", switch_name(sealed))?;
+    }
+    for entry in &layer.allow_secrets {
+        lines.put("allow-secret", entry.0.as_bytes())?;
+    }
     for (name, entries) in [
         ("lazy.modules", &layer.lazy.modules),
         ("lazy.exclude", &layer.lazy.exclude),
@@ -124,6 +130,8 @@ fn set(layer: &mut Layer, name: &[u8], value: &[u8]) -> Option<()> {
         b"cache-dir" => layer.cache_dir = path(),
         b"cache-size" => layer.cache_size = Some(ByteSize(text()?.parse().ok()?)),
         b"freeze" => layer.freeze = Some(value == switch_name(true)),
+        b"sealed" => layer.sealed = Some(value == switch_name(true)),
+        b"allow-secret" => layer.allow_secrets.push(SecretEntry(text()?.to_owned())),
         b"lazy.modules" => layer.lazy.modules.push(text()?.to_owned()),
         b"lazy.exclude" => layer.lazy.exclude.push(text()?.to_owned()),
         b"lazy.warm" => layer.lazy.warm.push(text()?.to_owned()),
@@ -165,6 +173,8 @@ mod tests {
             cache_dir: Some("/a folder/cache".into()),
             cache_size: Some(ByteSize(123)),
             freeze: Some(true),
+            sealed: Some(true),
+            allow_secrets: vec![SecretEntry("A_TOKEN".into()), SecretEntry("/p/.env".into())],
             lazy: crate::settings::LazySettings {
                 modules: vec!["a.b".into(), "/c/requirements.txt".into()],
                 exclude: vec!["=d".into()],

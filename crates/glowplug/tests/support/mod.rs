@@ -1,5 +1,6 @@
 //! What the tests of whole processes share.
 
+use glowplug_pythons::Minor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,9 +8,10 @@ use std::process::Command;
 #[allow(dead_code, reason = "not every test file uses all of this")]
 pub fn interpreters() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["python3", "python3.10", "python3.11", "python3.12", "python3.13"];
+    let numbered = Minor::freezing().map(|minor| format!("python{minor}"));
+    let names: Vec<String> = std::iter::once("python3".to_owned()).chain(numbered).collect();
     let mut candidates: Vec<PathBuf> = std::env::split_paths(&path)
-        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)).collect::<Vec<_>>())
         .collect();
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
     let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from).or(home);
@@ -23,7 +25,7 @@ pub fn interpreters() -> Vec<PathBuf> {
             found.push((version, candidate.clone()));
         }
     }
-    assert!(!found.is_empty(), "these tests need a CPython 3.10 to 3.13");
+    assert!(!found.is_empty(), "these tests need a CPython on which programs are frozen");
     found.into_iter().map(|(_, path)| path).collect()
 }
 
@@ -40,5 +42,5 @@ fn version(python: &Path) -> Option<String> {
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text.strip_prefix("Python ")?.trim();
     let minor = version.rsplit_once('.')?.0.to_owned();
-    ["3.10", "3.11", "3.12", "3.13"].contains(&minor.as_str()).then_some(minor)
+    Minor::freezing().any(|known| known.to_string() == minor).then_some(minor)
 }

@@ -60,7 +60,8 @@ fn line(cache: &Cache, entry: &Entry) -> Line {
             line.python_version = meta.python_version;
             line.modules = meta.modules.len();
             if image.head().is_refusal() {
-                line.refusal = Some(meta.reason.unwrap_or_else(|| "no reason is noted".to_owned()));
+                let reason = meta.reason.as_deref().and_then(|reason| reason.lines().next());
+                line.refusal = Some(reason.unwrap_or("no reason is noted").to_owned());
             }
             if image.head().build != crate::key::BUILD.0 {
                 line.unusable = Some("made by another build of Glowplug".to_owned());

@@ -12,6 +12,7 @@ use crate::settings::Environment;
 use crate::start::{self, Start};
 use crate::{exit, explain};
 use clap::ValueEnum;
+use glowplug_pythons::Minor;
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::RawFd;
 use std::path::Path;
@@ -171,15 +172,15 @@ fn unsupported(probe: &Probe) -> Option<String> {
         format!("a free-threaded CPython {probe}")
     } else if probe.debug {
         format!("a debug build of CPython {probe}")
-    } else if probe.version.0 != 3 || !Runtime::LAZY_MINORS.contains(&probe.version.1) {
+    } else if probe.version.0 != 3
+        || !Minor::all().any(|minor| u32::from(minor.number()) == probe.version.1)
+    {
         format!("CPython {probe}")
     } else {
         return None;
     };
-    let (first, last) = (Runtime::LAZY_MINORS.start(), Runtime::LAZY_MINORS.end());
-    Some(format!(
-        "this is {is}; lazy imports need CPython 3.{first} to 3.{last} with the global lock"
-    ))
+    let (first, last) = Minor::all().next().zip(Minor::all().next_back())?;
+    Some(format!("this is {is}; lazy imports need CPython {first} to {last} with the global lock"))
 }
 
 /// Reads the options of this command; what is left is for `glowplug run`'s own reader.

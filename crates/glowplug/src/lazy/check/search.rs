@@ -61,9 +61,9 @@ pub enum Verdict {
     /// The lazy run is like the eager one.
     Same {
         /// The eager run.
-        eager: Run,
+        eager: Box<Run>,
         /// The lazy run.
-        lazy: Run,
+        lazy: Box<Run>,
     },
     /// These importers must stay eager, for these causes.
     Keep {
@@ -95,6 +95,7 @@ pub fn search<R: Runner>(runner: &mut R) -> Result<(Baseline, Verdict), R::Error
     let differences = baseline.differences(&lazy.outcome);
     counted.runner.progress(Step::Lazy(&differences));
     if differences.is_empty() {
+        let (eager, lazy) = (Box::new(eager), Box::new(lazy));
         return Ok((baseline, Verdict::Same { eager, lazy }));
     }
     let candidates = candidates(&eager.record, &lazy.record);

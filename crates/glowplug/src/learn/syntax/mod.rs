@@ -2,6 +2,9 @@
 
 mod expressions;
 mod statements;
+mod usage;
+
+pub use usage::names_used;
 
 use super::Leading;
 use crate::source::{self, Syntax};

@@ -1,0 +1,258 @@
+//! The functions of CPython's C API that are used, found by name in the process.
+//!
+//! All of them are public and have had the same signature since 3.9. Types are opaque: no field of an object is touched, so one
+//! build serves all versions.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr;
+use std::sync::OnceLock;
+
+/// A Python object.
+#[repr(C)]
+pub struct Object {
+    _opaque: [u8; 0],
+}
+
+/// A reference to a Python object, owned or borrowed as each function says; may be null.
+pub type Ref = *mut Object;
+
+/// `PyCFunctionWithKeywords`.
+pub type Function = unsafe extern "C" fn(Ref, Ref, Ref) -> Ref;
+
+/// `PyMethodDef`.
+#[repr(C)]
+pub struct MethodDef {
+    /// Name.
+    pub name: *const c_char,
+    /// What is called.
+    pub function: Function,
+    /// `METH_…`.
+    pub flags: c_int,
+    /// Documentation.
+    pub doc: *const c_char,
+}
+
+// SAFETY: the pointers lead to constants.
+unsafe impl Sync for MethodDef {}
+
+/// `METH_VARARGS | METH_KEYWORDS`.
+pub const WITH_KEYWORDS: c_int = 3;
+
+/// `PyMemAllocatorEx`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Allocator {
+    /// First argument of the functions.
+    pub context: *mut c_void,
+    /// As malloc.
+    pub malloc: Option<unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void>,
+    /// As calloc.
+    pub calloc: Option<unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void>,
+    /// As realloc.
+    pub realloc: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void>,
+    /// As free.
+    pub free: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
+}
+
+// SAFETY: the context is handed to the functions as it came; that they may be called from any thread is CPython's contract.
+unsafe impl Send for Allocator {}
+// SAFETY: as above.
+unsafe impl Sync for Allocator {}
+
+/// `Py_AuditHookFunction`.
+pub type AuditHook = unsafe extern "C" fn(*const c_char, Ref, *mut c_void) -> c_int;
+
+macro_rules! api {
+    ($($name:ident: fn($($kind:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions.
+        #[allow(non_snake_case, missing_docs, reason = "they are CPython's")]
+        pub struct Api {
+            $(pub $name: unsafe extern "C" fn($($kind),*) $(-> $result)?,)*
+        }
+
+        impl Api {
+            fn find() -> Option<Api> {
+                Some(Api {
+                    // SAFETY: the C API declares the function of this name so.
+                    $($name: unsafe {
+                        core::mem::transmute::<*mut c_void, unsafe extern "C" fn($($kind),*) $(-> $result)?>(
+                            symbol(concat!(stringify!($name), "\0"))?
+                        )
+                    },)*
+                })
+            }
+        }
+    };
+}
+
+api! {
+    PySys_AddAuditHook: fn(AuditHook, *mut c_void) -> c_int;
+    PyImport_GetModuleDict: fn() -> Ref;
+    PyDict_GetItem: fn(Ref, Ref) -> Ref;
+    PyDict_GetItemString: fn(Ref, *const c_char) -> Ref;
+    PyDict_SetItemString: fn(Ref, *const c_char, Ref) -> c_int;
+    PyDict_DelItemString: fn(Ref, *const c_char) -> c_int;
+    PyObject_GetAttr: fn(Ref, Ref) -> Ref;
+    PyObject_GetAttrString: fn(Ref, *const c_char) -> Ref;
+    PyObject_SetAttrString: fn(Ref, *const c_char, Ref) -> c_int;
+    PyObject_Call: fn(Ref, Ref, Ref) -> Ref;
+    PyObject_Size: fn(Ref) -> isize;
+    PyObject_Type: fn(Ref) -> Ref;
+    PyCFunction_NewEx: fn(*const MethodDef, Ref, Ref) -> Ref;
+    PyDescr_NewMethod: fn(Ref, *const MethodDef) -> Ref;
+    PyTuple_New: fn(isize) -> Ref;
+    PyTuple_Size: fn(Ref) -> isize;
+    PyTuple_SetItem: fn(Ref, isize, Ref) -> c_int;
+    PyTuple_GetItem: fn(Ref, isize) -> Ref;
+    PyList_Append: fn(Ref, Ref) -> c_int;
+    PyLong_AsLong: fn(Ref) -> i64;
+    PyUnicode_AsUTF8AndSize: fn(Ref, *mut isize) -> *const c_char;
+    PyUnicode_InternFromString: fn(*const c_char) -> Ref;
+    PyImport_ImportModule: fn(*const c_char) -> Ref;
+    PyErr_Fetch: fn(*mut Ref, *mut Ref, *mut Ref);
+    PyErr_Restore: fn(Ref, Ref, Ref);
+    PyErr_Clear: fn();
+    PyEval_GetFrame: fn() -> Ref;
+    PyEval_GetBuiltins: fn() -> Ref;
+    PyFrame_GetCode: fn(Ref) -> Ref;
+    PyFrame_GetBack: fn(Ref) -> Ref;
+    PyFrame_GetLineNumber: fn(Ref) -> c_int;
+    PyMem_GetAllocator: fn(c_int, *mut Allocator);
+    PyMem_SetAllocator: fn(c_int, *const Allocator);
+    Py_IncRef: fn(Ref);
+    Py_DecRef: fn(Ref);
+    Py_GetVersion: fn() -> *const c_char;
+}
+
+static API: OnceLock<Option<Api>> = OnceLock::new();
+
+/// The functions; `None` where this process has no CPython of 3.9 or newer.
+pub fn find() -> Option<&'static Api> {
+    API.get_or_init(|| {
+        // 3.8 lacks it.
+        symbol("PyFrame_GetBack\0")?;
+        Api::find()
+    })
+    .as_ref()
+}
+
+/// The functions, for who is called by Python.
+#[inline]
+pub fn api() -> &'static Api {
+    match API.get() {
+        Some(Some(api)) => api,
+        _ => unreachable!("nothing is installed before the functions have been found"),
+    }
+}
+
+/// Where a symbol of the process lies. `name` ends in a NUL.
+pub fn symbol(name: &str) -> Option<*mut c_void> {
+    let name = CStr::from_bytes_with_nul(name.as_bytes()).ok()?;
+    // SAFETY: the name ends in a NUL.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// An owned reference.
+pub struct Owned(Ref);
+
+impl Owned {
+    /// Takes over a reference; `None` for null, where the error that came with it is cleared.
+    pub fn take(reference: Ref) -> Option<Owned> {
+        if reference.is_null() {
+            // SAFETY: callers hold the GIL, as whoever calls the C API does.
+            unsafe { (api().PyErr_Clear)() };
+            return None;
+        }
+        Some(Owned(reference))
+    }
+
+    /// The reference, borrowed.
+    pub fn get(&self) -> Ref {
+        self.0
+    }
+
+    /// The reference, handed over.
+    pub fn into_raw(self) -> Ref {
+        let reference = self.0;
+        core::mem::forget(self);
+        reference
+    }
+
+    /// An attribute.
+    pub fn attribute(&self, name: &CStr) -> Option<Owned> {
+        attribute(self.0, name)
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours, and who runs this holds the GIL.
+        unsafe { (api().Py_DecRef)(self.0) };
+    }
+}
+
+/// An attribute of a borrowed object.
+pub fn attribute(object: Ref, name: &CStr) -> Option<Owned> {
+    if object.is_null() {
+        return None;
+    }
+    // SAFETY: the object is alive while its borrower is, the name ends in a NUL, and the caller holds the GIL.
+    Owned::take(unsafe { (api().PyObject_GetAttrString)(object, name.as_ptr()) })
+}
+
+/// A positional argument, borrowed; null where there is none.
+pub fn positional(arguments: Ref, index: isize) -> Ref {
+    // SAFETY: `arguments` is the tuple that Python called a function with.
+    unsafe {
+        if index < (api().PyTuple_Size)(arguments) {
+            (api().PyTuple_GetItem)(arguments, index)
+        } else {
+            ptr::null_mut()
+        }
+    }
+}
+
+/// The text of a `str`, borrowed from it; `None` for other objects and lone surrogates.
+pub fn text<'a>(object: Ref) -> Option<&'a [u8]> {
+    if object.is_null() {
+        return None;
+    }
+    let mut length = 0;
+    // SAFETY: any object may be given; for a str the text lives as long as it does, which the callers see to.
+    unsafe {
+        let start = (api().PyUnicode_AsUTF8AndSize)(object, &raw mut length);
+        if start.is_null() {
+            (api().PyErr_Clear)();
+            return None;
+        }
+        Some(core::slice::from_raw_parts(start.cast(), length as usize))
+    }
+}
+
+/// Keeps an error that is being raised out of the way while this lives.
+pub struct Raised([Ref; 3]);
+
+impl Raised {
+    /// Sets the current error aside, if there is one.
+    pub fn set_aside() -> Raised {
+        let mut parts = [ptr::null_mut(); 3];
+        let [kind, value, traceback] = &mut parts;
+        // SAFETY: the three variables take over the references.
+        unsafe { (api().PyErr_Fetch)(kind, value, traceback) };
+        Raised(parts)
+    }
+
+    /// The type of the error, borrowed; null where there is none.
+    pub fn kind(&self) -> Ref {
+        self.0[0]
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        let [kind, value, traceback] = self.0;
+        // SAFETY: hands the references back.
+        unsafe { (api().PyErr_Restore)(kind, value, traceback) };
+    }
+}

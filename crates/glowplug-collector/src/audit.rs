@@ -1,0 +1,96 @@
+//! Python's audit events, by which this library gets a say before the first import.
+//!
+//! The hook is added before Python is initialised, which is allowed. Python keeps it in a block of its raw allocator, and at its
+//! end frees that block by the allocator that is in force by then: another one under `-X dev` and `PYTHONMALLOC=debug`, which would
+//! take the block for a damaged one. So the block is this library's own, and the allocator is told at the end to leave it alone.
+
+use crate::api::{Allocator, Api, Ref, api};
+use crate::install;
+use crate::start::{Ending, note_end};
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr;
+use std::sync::OnceLock;
+
+/// `PYMEM_DOMAIN_RAW`.
+const RAW: c_int = 0;
+
+/// Room for CPython's `_Py_AuditHookEntry`: three pointers.
+#[repr(align(16))]
+struct Block(UnsafeCell<[u8; 64]>);
+
+// SAFETY: only CPython uses the block, as it uses memory from its allocator.
+unsafe impl Sync for Block {}
+
+static BLOCK: Block = Block(UnsafeCell::new([0; 64]));
+
+/// The raw allocator at the end of the process.
+static LAST: OnceLock<Allocator> = OnceLock::new();
+
+/// Adds the hook. To be called before Python is initialised.
+pub fn listen(api: &Api) {
+    // SAFETY: Python's raw allocator may be changed before Python is initialised, and so may hooks be added; the process has one
+    // thread, and what is changed here is changed back.
+    unsafe {
+        let mut known = Allocator {
+            context: ptr::null_mut(),
+            malloc: None,
+            calloc: None,
+            realloc: None,
+            free: None,
+        };
+        (api.PyMem_GetAllocator)(RAW, &raw mut known);
+        let ours = Allocator { malloc: Some(give_block), ..known };
+        (api.PyMem_SetAllocator)(RAW, &raw const ours);
+        (api.PySys_AddAuditHook)(hook, ptr::null_mut());
+        (api.PyMem_SetAllocator)(RAW, &raw const known);
+    }
+}
+
+unsafe extern "C" fn give_block(_: *mut c_void, size: usize) -> *mut c_void {
+    if size <= size_of::<Block>() { BLOCK.0.get().cast() } else { ptr::null_mut() }
+}
+
+/// Keeps the block from being freed.
+fn keep_block(api: &Api) {
+    let mut known = Allocator {
+        context: ptr::null_mut(),
+        malloc: None,
+        calloc: None,
+        realloc: None,
+        free: None,
+    };
+    // SAFETY: called with the GIL, by the thread that takes the interpreter down.
+    unsafe {
+        (api.PyMem_GetAllocator)(RAW, &raw mut known);
+        if known.free.is_some() && LAST.set(known).is_ok() {
+            let ours = Allocator { free: Some(free), ..known };
+            (api.PyMem_SetAllocator)(RAW, &raw const ours);
+        }
+    }
+}
+
+unsafe extern "C" fn free(context: *mut c_void, block: *mut c_void) {
+    if block == BLOCK.0.get().cast() {
+        return;
+    }
+    if let Some(free) = LAST.get().and_then(|last| last.free) {
+        // SAFETY: the arguments are Python's, and meant for this very function.
+        unsafe { free(context, block) };
+    }
+}
+
+/// Called by Python for each of its audit events; those that matter are few.
+unsafe extern "C" fn hook(event: *const c_char, _arguments: Ref, _data: *mut c_void) -> c_int {
+    // SAFETY: events have NUL-ended names.
+    let event = unsafe { CStr::from_ptr(event) }.to_bytes();
+    match event {
+        b"import" => install::when_ready(api()),
+        b"cpython._PySys_ClearAuditHooks" => {
+            note_end(Ending::Finalized);
+            keep_block(api());
+        }
+        _ => {}
+    }
+    0
+}

@@ -1,0 +1,185 @@
+//! Puts the steps of `steps` in place of importlib's, as soon as there is an importlib.
+
+use crate::api::{Api, MethodDef, Owned, Ref};
+use crate::counters;
+use crate::hooks::allocated;
+use crate::snapshot::{TIMED, clock, clocks, snapshot};
+use crate::steps::{self, Step};
+use crate::trace::{self, Kind};
+use core::ffi::CStr;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the steps at the first import for which importlib and zipimport are there: that of `encodings`.
+pub fn when_ready(api: &'static Api) {
+    if INSTALLED.load(Ordering::Relaxed) {
+        return;
+    }
+    // SAFETY: called by Python while it imports, so with the GIL; the references are borrowed.
+    let modules = unsafe { (api.PyImport_GetModuleDict)() };
+    let module = |name: &CStr| -> Option<Owned> {
+        // SAFETY: as above; the reference is made our own.
+        unsafe {
+            let module = (api.PyDict_GetItemString)(modules, name.as_ptr());
+            if module.is_null() {
+                return None;
+            }
+            (api.Py_IncRef)(module);
+            Owned::take(module)
+        }
+    };
+    let (Some(bootstrap), Some(external), Some(zip)) =
+        (module(c"_frozen_importlib"), module(c"_frozen_importlib_external"), module(c"zipimport"))
+    else {
+        return;
+    };
+    if INSTALLED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    note_prices();
+    watch_collections(api, modules);
+    know_called(api, module(c"_imp").as_ref());
+    function(api, &bootstrap, c"_find_and_load", &steps::FIND_AND_LOAD);
+    function(api, &bootstrap, c"_find_spec", &steps::FIND_SPEC);
+    function(api, &bootstrap, c"_load_unlocked", &steps::LOAD);
+    function(api, &bootstrap, c"_call_with_frames_removed", &steps::CALL);
+    function(api, &external, c"_compile_bytecode", &steps::UNMARSHAL);
+    method(api, &external, c"FileLoader", c"get_data", &steps::GET_DATA);
+    method(api, &external, c"FileFinder", c"find_spec", &steps::FINDER);
+    function(api, &zip, c"_get_data", &steps::ZIP_DATA);
+    function(api, &zip, c"_unmarshal_code", &steps::ZIP_UNMARSHAL);
+    function(api, &zip, c"_compile_source", &steps::ZIP_COMPILE);
+    import(api);
+    crate::hooks::count_allocations(api);
+}
+
+/// Replaces a function of a module.
+fn function(api: &Api, module: &Owned, name: &CStr, step: &'static Step) {
+    let Some(original) = module.attribute(name) else { return };
+    step.stands_for(original);
+    // SAFETY: the definition lives as long as the process; called with the GIL.
+    if let Some(made) = Owned::take(unsafe {
+        (api.PyCFunction_NewEx)(&raw const step.definition, ptr::null_mut(), ptr::null_mut())
+    }) {
+        set(api, module.get(), name, &made);
+    }
+}
+
+/// Replaces a method of a class.
+fn method(api: &Api, module: &Owned, class: &CStr, name: &CStr, step: &'static Step) {
+    let Some(class) = module.attribute(class) else { return };
+    let Some(original) = class.attribute(name) else { return };
+    step.stands_for(original);
+    // SAFETY: as in `function`; the class is a type.
+    let made = unsafe { (api.PyDescr_NewMethod)(class.get(), &raw const step.definition) };
+    if let Some(made) = Owned::take(made) {
+        set(api, class.get(), name, &made);
+    }
+}
+
+fn set(api: &Api, object: Ref, name: &CStr, value: &Owned) {
+    // SAFETY: called with the GIL on live objects; an error means that the step is not replaced, and is cleared.
+    unsafe {
+        if (api.PyObject_SetAttrString)(object, name.as_ptr(), value.get()) != 0 {
+            (api.PyErr_Clear)();
+        }
+    }
+}
+
+/// Replaces `builtins.__import__`.
+fn import(api: &Api) {
+    // SAFETY: called with the GIL; the dictionary is borrowed, and so is what is in it until it is made our own.
+    unsafe {
+        let builtins = (api.PyEval_GetBuiltins)();
+        let name = c"__import__".as_ptr();
+        let original = (api.PyDict_GetItemString)(builtins, name);
+        if original.is_null() {
+            return;
+        }
+        (api.Py_IncRef)(original);
+        if let Some(original) = Owned::take(original) {
+            steps::IMPORT.stands_for(original);
+        }
+        let module = (api.PyUnicode_InternFromString)(c"builtins".as_ptr());
+        let made =
+            (api.PyCFunction_NewEx)(&raw const steps::IMPORT.definition, ptr::null_mut(), module);
+        if let Some(made) = Owned::take(made) {
+            (api.PyDict_SetItemString)(builtins, name, made.get());
+        }
+    }
+}
+
+/// Learns which functions importlib calls for what.
+fn know_called(api: &Api, imp: Option<&Owned>) {
+    // SAFETY: called with the GIL; built-in functions live as long as the interpreter, and these are held on top of that.
+    unsafe {
+        let builtins = (api.PyEval_GetBuiltins)();
+        let builtin = |name: &CStr| {
+            let found = (api.PyDict_GetItemString)(builtins, name.as_ptr());
+            if !found.is_null() {
+                (api.Py_IncRef)(found);
+            }
+            found
+        };
+        steps::CALLED.compile.store(builtin(c"compile"), Ordering::Relaxed);
+        steps::CALLED.bodies[0].store(builtin(c"exec"), Ordering::Relaxed);
+    }
+    let of_imp = |name: &CStr| {
+        imp.and_then(|imp| imp.attribute(name)).map_or(ptr::null_mut(), Owned::into_raw)
+    };
+    let names = [c"exec_dynamic", c"create_dynamic", c"exec_builtin", c"create_builtin"];
+    for (slot, name) in steps::CALLED.bodies[1..].iter().zip(names) {
+        slot.store(of_imp(name), Ordering::Relaxed);
+    }
+    steps::CALLED.frozen.store(of_imp(c"get_frozen_object"), Ordering::Relaxed);
+}
+
+/// Adds a callback to the garbage collector's, without leaving `gc` in `sys.modules`, where the program would see it.
+fn watch_collections(api: &Api, modules: Ref) {
+    let definition: &'static MethodDef = &steps::COLLECTION;
+    // SAFETY: called with the GIL.
+    unsafe {
+        let before = (api.PyDict_GetItemString)(modules, c"gc".as_ptr());
+        let collector = Owned::take((api.PyImport_ImportModule)(c"gc".as_ptr()));
+        let callbacks = collector.and_then(|collector| collector.attribute(c"callbacks"));
+        let callback =
+            Owned::take((api.PyCFunction_NewEx)(definition, ptr::null_mut(), ptr::null_mut()));
+        if let (Some(callbacks), Some(callback)) = (callbacks, callback) {
+            (api.PyList_Append)(callbacks.get(), callback.get());
+        }
+        if before.is_null() && (api.PyDict_DelItemString)(modules, c"gc".as_ptr()) != 0 {
+            (api.PyErr_Clear)();
+        }
+    }
+}
+
+/// Measures what a reading of the clocks, a full snapshot (nanoseconds) and the count of an allocation (picoseconds) cost here.
+fn note_prices() {
+    const TIMES: u64 = 16;
+    const COUNTS: u64 = 1024;
+    let now = || clock(libc::CLOCK_THREAD_CPUTIME_ID);
+    let moments = [
+        now(),
+        repeat(TIMES, clocks, now),
+        repeat(TIMES, snapshot, now),
+        repeat(COUNTS, || allocated(std::hint::black_box(0)), now),
+    ];
+    counters::add(|counters| counters.allocations -= COUNTS);
+    TIMED.fetch_add(moments[3] - moments[0], Ordering::Relaxed);
+    let spent = |index: usize| moments[index] - moments[index - 1];
+    trace::note(
+        Kind::Price,
+        0,
+        0,
+        &[&[spent(1) / TIMES, spent(2) / TIMES, spent(3) * 1000 / COUNTS]],
+    );
+}
+
+fn repeat<T>(times: u64, mut what: impl FnMut() -> T, now: impl Fn() -> u64) -> u64 {
+    for _ in 0..times {
+        std::hint::black_box(what());
+    }
+    now()
+}

@@ -1,0 +1,130 @@
+//! What a thread has used up at a moment.
+
+use crate::counters;
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Two clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clocks {
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub wall_ns: u64,
+    /// CPU time of the thread, nanoseconds.
+    pub cpu_ns: u64,
+}
+
+/// Number of 8-byte words of a [`Snapshot`].
+pub const WORDS: usize = 10;
+
+/// How many clocks and snapshots were taken; they are what collecting costs.
+pub static CLOCKS_READ: AtomicU64 = AtomicU64::new(0);
+/// How many full snapshots were taken.
+pub static SNAPSHOTS: AtomicU64 = AtomicU64::new(0);
+
+/// A clock, in nanoseconds.
+#[inline]
+pub fn clock(id: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel or its vDSO writes to the variable alone.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Both clocks now.
+#[inline]
+pub fn clocks() -> Clocks {
+    CLOCKS_READ.fetch_add(1, Ordering::Relaxed);
+    Clocks { wall_ns: clock(libc::CLOCK_MONOTONIC), cpu_ns: clock(libc::CLOCK_THREAD_CPUTIME_ID) }
+}
+
+/// Everything now: wall and CPU time, resident pages, allocations and their bytes, files opened, bytes read, minor and major
+/// faults, time in garbage collections.
+pub fn snapshot() -> [u64; WORDS] {
+    SNAPSHOTS.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: rusage is plain data, for which zeros are valid.
+    let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
+    // SAFETY: the kernel writes to the variable alone.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    let counters = counters::read();
+    let minor = usage.ru_minflt as u64;
+    let resident = resident_pages(minor as i64);
+    let Clocks { wall_ns, cpu_ns } = clocks();
+    [
+        wall_ns,
+        cpu_ns,
+        resident,
+        counters.allocations,
+        counters.allocated_bytes,
+        counters.files_opened,
+        counters.bytes_read,
+        minor,
+        usage.ru_majflt as u64,
+        counters.gc_ns,
+    ]
+}
+
+/// What collecting took beside clocks and snapshots, nanoseconds of wall time.
+pub static TIMED: AtomicU64 = AtomicU64::new(0);
+
+/// A measurement of the notes about one import in every [`Sample::EVERY`], which stands for all of them.
+pub struct Sample(u64);
+
+impl Sample {
+    const EVERY: u64 = 16;
+
+    /// Begins to measure, if it is time to.
+    #[inline]
+    pub fn begin() -> Sample {
+        static IMPORTS: AtomicU64 = AtomicU64::new(0);
+        let number = IMPORTS.fetch_add(1, Ordering::Relaxed);
+        Sample(if number.is_multiple_of(Sample::EVERY) { clock(libc::CLOCK_MONOTONIC) } else { 0 })
+    }
+
+    /// Ends it.
+    #[inline]
+    pub fn end(self) {
+        if self.0 > 0 {
+            // A descheduling is not the collector's work.
+            let spent = (clock(libc::CLOCK_MONOTONIC) - self.0).min(100_000);
+            TIMED.fetch_add(spent * Sample::EVERY, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many pages must have been faulted in since the last look for the next to be worth its 5 µs.
+const WORTH_A_LOOK: i64 = 24;
+static RESIDENT: AtomicU64 = AtomicU64::new(0);
+static LAST_LOOK: AtomicI64 = AtomicI64::new(i64::MIN / 2);
+
+/// The pages that the process has in memory, to within [`WORTH_A_LOOK`].
+fn resident_pages(minor_faults: i64) -> u64 {
+    if (minor_faults - LAST_LOOK.load(Ordering::Relaxed)).abs() < WORTH_A_LOOK {
+        return RESIDENT.load(Ordering::Relaxed);
+    }
+    LAST_LOOK.store(minor_faults, Ordering::Relaxed);
+    let begin = clock(libc::CLOCK_MONOTONIC);
+    let pages = look_at_resident_pages().unwrap_or_else(|| RESIDENT.load(Ordering::Relaxed));
+    RESIDENT.store(pages, Ordering::Relaxed);
+    TIMED.fetch_add((clock(libc::CLOCK_MONOTONIC) - begin).min(100_000), Ordering::Relaxed);
+    pages
+}
+
+/// The second number of `/proc/self/statm`. The file is opened anew each time: a descriptor that stayed open could be closed, or
+/// be seen, by the program.
+fn look_at_resident_pages() -> Option<u64> {
+    let mut text = [0_u8; 64];
+    // SAFETY: system calls on a NUL-ended path, a descriptor that is this function's own, and a buffer of the given size. They are
+    // made without libc's wrappers, which would count them as the program's.
+    let length = unsafe {
+        let path = c"/proc/self/statm".as_ptr();
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+        let file = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags, 0);
+        if file < 0 {
+            return None;
+        }
+        let length = libc::syscall(libc::SYS_read, file, text.as_mut_ptr(), text.len());
+        libc::syscall(libc::SYS_close, file);
+        length
+    };
+    let text = text.get(..usize::try_from(length).ok()?)?;
+    std::str::from_utf8(text).ok()?.split(' ').nth(1)?.parse().ok()
+}

@@ -1,0 +1,344 @@
+//! What stands for the steps of an import: each calls the function that it stands for, unchanged, and takes notes around it.
+//!
+//! They are built-in functions, so they add no frame to a traceback.
+
+use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, positional};
+use crate::counters;
+use crate::intern;
+use crate::names;
+use crate::sites;
+use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
+use crate::trace::{self, IN_FUNCTION, Kind};
+use core::ffi::CStr;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// A step's function and what it stands for.
+pub struct Step {
+    /// How it is made.
+    pub definition: MethodDef,
+    original: AtomicPtr<api::Object>,
+}
+
+impl Step {
+    const fn new(name: &'static CStr, function: api::Function) -> Step {
+        Step {
+            definition: MethodDef {
+                name: name.as_ptr(),
+                function,
+                flags: WITH_KEYWORDS,
+                doc: ptr::null(),
+            },
+            original: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Says what it stands for; the reference is kept.
+    pub fn stands_for(&self, original: Owned) {
+        self.original.store(original.into_raw(), Ordering::Relaxed);
+    }
+
+    fn original(&self) -> Ref {
+        self.original.load(Ordering::Relaxed)
+    }
+
+    fn call(&self, arguments: Ref, keywords: Ref) -> Ref {
+        // SAFETY: the arguments are those that Python called us with; the original is kept alive.
+        unsafe { (api().PyObject_Call)(self.original(), arguments, keywords) }
+    }
+}
+
+/// `builtins.__import__`.
+pub static IMPORT: Step = Step::new(c"__import__", import);
+/// `importlib._bootstrap._find_and_load`.
+pub static FIND_AND_LOAD: Step = Step::new(c"_find_and_load", find_and_load);
+/// `importlib._bootstrap._find_spec`.
+pub static FIND_SPEC: Step = Step::new(c"_find_spec", find_spec);
+/// `importlib._bootstrap._call_with_frames_removed`.
+pub static CALL: Step = Step::new(c"_call_with_frames_removed", call);
+/// `importlib._bootstrap._load_unlocked`.
+pub static LOAD: Step = Step::new(c"_load_unlocked", load_unlocked);
+/// `importlib._bootstrap_external._compile_bytecode`.
+pub static UNMARSHAL: Step = Step::new(c"_compile_bytecode", unmarshal);
+/// `importlib._bootstrap_external.FileLoader.get_data`.
+pub static GET_DATA: Step = Step::new(c"get_data", get_data);
+/// `importlib._bootstrap_external.FileFinder.find_spec`.
+pub static FINDER: Step = Step::new(c"find_spec", finder);
+/// `zipimport._get_data`.
+pub static ZIP_DATA: Step = Step::new(c"_get_data", zip_data);
+/// `zipimport._unmarshal_code`.
+pub static ZIP_UNMARSHAL: Step = Step::new(c"_unmarshal_code", zip_unmarshal);
+/// `zipimport._compile_source`.
+pub static ZIP_COMPILE: Step = Step::new(c"_compile_source", zip_compile);
+/// A member of `gc.callbacks`.
+pub static COLLECTION: MethodDef = MethodDef {
+    name: c"_collection".as_ptr(),
+    function: collection,
+    flags: WITH_KEYWORDS,
+    doc: ptr::null(),
+};
+
+/// Phases; the reader has the same numbers.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+enum Phase {
+    Find = 1,
+    Read = 2,
+    Unmarshal = 3,
+    Compile = 4,
+    Body = 5,
+}
+
+fn phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
+    let Clocks { wall_ns, cpu_ns } = clocks();
+    trace::note(Kind::PhaseBegin, 0, phase as u32, &[&[wall_ns, cpu_ns]]);
+    let outcome = step();
+    let Clocks { wall_ns, cpu_ns } = clocks();
+    trace::note(Kind::PhaseEnd, 0, phase as u32, &[&[wall_ns, cpu_ns]]);
+    outcome
+}
+
+/// A phase without steps of others within it: one record.
+fn short_phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
+    let begin = clocks();
+    let outcome = step();
+    let end = clocks();
+    let words = [end.wall_ns - begin.wall_ns, end.cpu_ns - begin.cpu_ns];
+    trace::note(Kind::PhaseEnd, 1, phase as u32, &[&words]);
+    outcome
+}
+
+unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let sample = Sample::begin();
+    let (name, globals, from, level) = (
+        positional(arguments, 0),
+        positional(arguments, 1),
+        positional(arguments, 3),
+        positional(arguments, 4),
+    );
+    let from = if from == none() { ptr::null_mut() } else { from };
+    let level = if level.is_null() {
+        0
+    } else {
+        // SAFETY: level is an int where it is given; anything else is an error, which is cleared for the original to raise it.
+        unsafe {
+            let level = (api().PyLong_AsLong)(level);
+            if level == -1 {
+                (api().PyErr_Clear)();
+            }
+            level
+        }
+    };
+    let site = sites::of_frame(if globals == none() { ptr::null_mut() } else { globals });
+    let statement = !globals.is_null() && keywords.is_null() && !positional(arguments, 4).is_null();
+    sites::note_edge(&site, name, level, from, statement);
+    let before = sites::enter(site);
+    sample.end();
+    let outcome = IMPORT.call(arguments, keywords);
+    sites::enter(before);
+    outcome
+}
+
+/// `None`, borrowed; looked up once.
+fn none() -> Ref {
+    static NONE: AtomicPtr<api::Object> = AtomicPtr::new(ptr::null_mut());
+    let known = NONE.load(Ordering::Relaxed);
+    if !known.is_null() {
+        return known;
+    }
+    let found: Ref = api::symbol("_Py_NoneStruct\0").map_or(ptr::null_mut(), <*mut _>::cast);
+    NONE.store(found, Ordering::Relaxed);
+    found
+}
+
+unsafe extern "C" fn find_and_load(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let name = positional(arguments, 0);
+    // Only importlib.import_module comes here without our `__import__` around it.
+    let by_call = positional(arguments, 1) != IMPORT.original();
+    let before = by_call.then(|| {
+        let site = sites::of_frame(ptr::null_mut());
+        sites::note_edge(&site, name, 0, ptr::null_mut(), false);
+        sites::enter(site)
+    });
+    let outcome = if is_loaded(name) {
+        FIND_AND_LOAD.call(arguments, keywords)
+    } else {
+        load(name, arguments, keywords)
+    };
+    if let Some(before) = before {
+        sites::enter(before);
+    }
+    outcome
+}
+
+/// Whether `sys.modules` has a name.
+fn is_loaded(name: Ref) -> bool {
+    // SAFETY: called with the GIL; both references are borrowed. A subclass of dict as sys.modules is looked into as a dict.
+    unsafe {
+        let modules = (api().PyImport_GetModuleDict)();
+        !name.is_null() && !modules.is_null() && !(api().PyDict_GetItem)(modules, name).is_null()
+    }
+}
+
+fn load(name: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let site = sites::current();
+    let place = [
+        u64::from(site.file) << 32 | u64::from(site.line),
+        u64::from(site.module) << 32 | u64::from(site.package),
+    ];
+    let flags = if site.in_function { IN_FUNCTION } else { 0 };
+    trace::note(Kind::LoadBegin, flags, intern::object(name), &[&place, &snapshot()]);
+    let outcome = FIND_AND_LOAD.call(arguments, keywords);
+    let raised = if outcome.is_null() { exception() } else { 0 };
+    trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);
+    outcome
+}
+
+/// The number of the name of the type that is being raised.
+fn exception() -> u32 {
+    let raised = Raised::set_aside();
+    let number = api::attribute(raised.kind(), c"__name__").map(|name| intern::object(name.get()));
+    number.unwrap_or_else(|| intern::text(b"BaseException"))
+}
+
+unsafe extern "C" fn find_spec(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    phase(Phase::Find, || FIND_SPEC.call(arguments, keywords))
+}
+
+/// Kinds of functions that importlib calls through `_call_with_frames_removed`, by address; found when it is installed.
+#[derive(Default)]
+pub struct Called {
+    /// `exec`, `_imp.exec_dynamic`, `_imp.create_dynamic` and the like.
+    pub bodies: [AtomicPtr<api::Object>; 5],
+    /// `compile`.
+    pub compile: AtomicPtr<api::Object>,
+    /// `_imp.get_frozen_object`.
+    pub frozen: AtomicPtr<api::Object>,
+}
+
+/// The functions of this interpreter.
+pub static CALLED: Called = Called {
+    bodies: [const { AtomicPtr::new(ptr::null_mut()) }; 5],
+    compile: AtomicPtr::new(ptr::null_mut()),
+    frozen: AtomicPtr::new(ptr::null_mut()),
+};
+
+unsafe extern "C" fn call(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let function = positional(arguments, 0);
+    let is = |known: &AtomicPtr<api::Object>| {
+        known.load(Ordering::Relaxed) == function && !function.is_null()
+    };
+    let step = || CALL.call(arguments, keywords);
+    if CALLED.bodies.iter().any(is) {
+        phase(Phase::Body, step)
+    } else if is(&CALLED.compile) {
+        phase(Phase::Compile, step)
+    } else if is(&CALLED.frozen) {
+        short_phase(Phase::Unmarshal, step)
+    } else {
+        step()
+    }
+}
+
+unsafe extern "C" fn load_unlocked(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    note_spec(positional(arguments, 0));
+    LOAD.call(arguments, keywords)
+}
+
+fn note_spec(spec: Ref) {
+    let number =
+        |attribute: Option<Owned>| attribute.map_or(0, |value| intern::object(value.get()));
+    let name = number(api::attribute(spec, c"name"));
+    let origin = number(api::attribute(spec, c"origin"));
+    let loader = api::attribute(spec, c"loader").and_then(|loader| {
+        // Built-in and frozen modules have a class for a loader.
+        loader.attribute(c"__name__").filter(|name| api::text(name.get()).is_some()).or_else(|| {
+            // SAFETY: the loader is alive, and the caller holds the GIL.
+            Owned::take(unsafe { (api().PyObject_Type)(loader.get()) })?.attribute(c"__name__")
+        })
+    });
+    let package = api::attribute(spec, c"submodule_search_locations")
+        .is_some_and(|value| value.get() != none());
+    let words =
+        [u64::from(origin) << 32 | u64::from(loader.map_or(0, |name| intern::object(name.get())))];
+    trace::note(Kind::Spec, u8::from(package), name, &[&words]);
+}
+
+unsafe extern "C" fn unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    short_phase(Phase::Unmarshal, || UNMARSHAL.call(arguments, keywords))
+}
+
+/// The arguments of a method with `self` in front of them, as the function that it stands for takes them.
+fn with_self(this: Ref, arguments: Ref) -> Option<Owned> {
+    // SAFETY: a tuple as long as the parts, each of which gets a reference of its own; PyTuple_SetItem takes it over.
+    unsafe {
+        let length = (api().PyTuple_Size)(arguments);
+        let whole = Owned::take((api().PyTuple_New)(length + 1))?;
+        for index in 0..=length {
+            let part =
+                if index == 0 { this } else { (api().PyTuple_GetItem)(arguments, index - 1) };
+            (api().Py_IncRef)(part);
+            (api().PyTuple_SetItem)(whole.get(), index, part);
+        }
+        Some(whole)
+    }
+}
+
+unsafe extern "C" fn get_data(this: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let Some(whole) = with_self(this, arguments) else { return ptr::null_mut() };
+    let outcome = short_phase(Phase::Read, || GET_DATA.call(whole.get(), keywords));
+    note_data(positional(arguments, 0), outcome);
+    outcome
+}
+
+fn note_data(path: Ref, outcome: Ref) {
+    let found = !outcome.is_null();
+    // SAFETY: bytes have a length; what has none is an error, which is cleared.
+    let length = if found { unsafe { (api().PyObject_Size)(outcome) }.max(0) } else { 0 };
+    let raised = (!found).then(Raised::set_aside);
+    trace::note(Kind::Data, u8::from(found), intern::object(path), &[&[length as u64]]);
+    drop(raised);
+}
+
+unsafe extern "C" fn finder(this: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    let Some(whole) = with_self(this, arguments) else { return ptr::null_mut() };
+    let begin = snapshot::clock(libc::CLOCK_MONOTONIC);
+    let outcome = FINDER.call(whole.get(), keywords);
+    let spent = snapshot::clock(libc::CLOCK_MONOTONIC) - begin;
+    let found = !outcome.is_null() && outcome != none();
+    let raised = Raised::set_aside();
+    // SAFETY: `this` is a FileFinder, and the caller holds the GIL.
+    let path = Owned::take(unsafe { (api().PyObject_GetAttr)(this, names::PATH.get()) });
+    let number = path.map_or(0, |path| intern::object(path.get()));
+    trace::note(Kind::Lookup, u8::from(found), number, &[&[spent]]);
+    drop(raised);
+    outcome
+}
+
+unsafe extern "C" fn zip_data(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    short_phase(Phase::Read, || ZIP_DATA.call(arguments, keywords))
+}
+
+unsafe extern "C" fn zip_unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    short_phase(Phase::Unmarshal, || ZIP_UNMARSHAL.call(arguments, keywords))
+}
+
+unsafe extern "C" fn zip_compile(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+    phase(Phase::Compile, || ZIP_COMPILE.call(arguments, keywords))
+}
+
+/// `callback(phase, info)`, called by the garbage collector when it starts and stops.
+unsafe extern "C" fn collection(_: Ref, arguments: Ref, _keywords: Ref) -> Ref {
+    thread_local! {
+        static BEGAN: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+    }
+    let now = snapshot::clock(libc::CLOCK_MONOTONIC);
+    let began = BEGAN.with(|began| began.replace(now));
+    if api::text(positional(arguments, 0)) == Some(b"stop") && began > 0 {
+        counters::add(|counters| counters.gc_ns += now - began);
+    }
+    let none = none();
+    // SAFETY: a reference of the caller's own.
+    unsafe { (api().Py_IncRef)(none) };
+    none
+}

@@ -1,0 +1,74 @@
+"""Calls what modules have registered for the freeze and the thaw: with the package `glowplug`, and
+with AWS's `snapshot_restore_py` (SnapStart).
+
+The namespace is that of preload.py. Neither package is imported here: where no import has loaded
+one, nothing was registered with it.
+"""
+
+# Where registrations stand: the module and the name of its list of (function, args, kwargs). At a
+# thaw they are called in this order, before a freeze in reverse.
+_BEFORE_FREEZE = (
+    ("glowplug.hooks", "_before_freeze"),
+    ("snapshot_restore_py", "_before_snapshot_registry"),
+)
+_AFTER_THAW = (
+    ("glowplug.hooks", "_after_thaw"),
+    ("snapshot_restore_py", "_after_restore_registry"),
+)
+
+
+def _registered(places):
+    found = []
+    for module, name in places:
+        hooks = getattr(sys.modules.get(module), name, None)
+        if isinstance(hooks, list):
+            found.extend(hooks)
+    return found
+
+
+def _name(function):
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None)
+    return "%s.%s" % (module, name) if module else name
+
+
+def _explained(error, kind, function, skip):
+    """What to say of a hook that raised: one line that names it, and behind it the traceback."""
+    import traceback
+
+    # The caller's frames are Glowplug's own.
+    frames = error.__traceback__
+    for _ in range(skip):
+        frames = frames and frames.tb_next
+    said = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    first = "the %s hook `%s` raises %s" % (kind, _name(function), type(error).__name__)
+    text = " ".join(str(error).split())
+    return "%s%s\n%s" % (first, ": " + text if text else "", said)
+
+
+def has_before_freeze():
+    return bool(_registered(_BEFORE_FREEZE))
+
+
+def run_before_freeze():
+    """Calls the hooks, the last registered first; returns why there can be no image, or None."""
+    for function, args, kwargs in reversed(_registered(_BEFORE_FREEZE)):
+        try:
+            function(*args, **kwargs)
+        except BaseException as error:
+            return _explained(error, "before_freeze", function, 1)
+    return None
+
+
+def run_after_thaw():
+    """Calls the hooks, the first registered first; returns why the program must start plainly, or
+    None. An interrupt by the user passes through.
+    """
+    for function, args, kwargs in _registered(_AFTER_THAW):
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return _explained(error, "after_thaw", function, 1)
+    return None

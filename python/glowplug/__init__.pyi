@@ -1,0 +1,6 @@
+from .hooks import after_thaw as after_thaw
+from .hooks import before_freeze as before_freeze
+
+__all__ = ["__version__", "after_thaw", "before_freeze"]
+
+__version__: str
