@@ -54,6 +54,25 @@ pub struct Allocator {
     pub free: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
 }
 
+impl Allocator {
+    /// The allocator that is in force in a domain (`PYMEM_DOMAIN_…`).
+    ///
+    /// # Safety
+    /// No other thread changes it meanwhile: the caller holds the GIL, or Python is not initialised yet.
+    pub unsafe fn in_force(api: &Api, domain: c_int) -> Allocator {
+        let mut known = Allocator {
+            context: ptr::null_mut(),
+            malloc: None,
+            calloc: None,
+            realloc: None,
+            free: None,
+        };
+        // SAFETY: by the caller; Python fills the structure.
+        unsafe { (api.PyMem_GetAllocator)(domain, &raw mut known) };
+        known
+    }
+}
+
 // SAFETY: the context is handed to the functions as it came; that they may be called from any thread is CPython's contract.
 unsafe impl Send for Allocator {}
 // SAFETY: as above.

@@ -32,14 +32,7 @@ pub fn listen(api: &Api) {
     // SAFETY: Python's raw allocator may be changed before Python is initialised, and so may hooks be added; the process has one
     // thread, and what is changed here is changed back.
     unsafe {
-        let mut known = Allocator {
-            context: ptr::null_mut(),
-            malloc: None,
-            calloc: None,
-            realloc: None,
-            free: None,
-        };
-        (api.PyMem_GetAllocator)(RAW, &raw mut known);
+        let known = Allocator::in_force(api, RAW);
         let ours = Allocator { malloc: Some(give_block), ..known };
         (api.PyMem_SetAllocator)(RAW, &raw const ours);
         (api.PySys_AddAuditHook)(hook, ptr::null_mut());
@@ -53,16 +46,9 @@ unsafe extern "C" fn give_block(_: *mut c_void, size: usize) -> *mut c_void {
 
 /// Keeps the block from being freed.
 fn keep_block(api: &Api) {
-    let mut known = Allocator {
-        context: ptr::null_mut(),
-        malloc: None,
-        calloc: None,
-        realloc: None,
-        free: None,
-    };
     // SAFETY: called with the GIL, by the thread that takes the interpreter down.
     unsafe {
-        (api.PyMem_GetAllocator)(RAW, &raw mut known);
+        let known = Allocator::in_force(api, RAW);
         if known.free.is_some() && LAST.set(known).is_ok() {
             let ours = Allocator { free: Some(free), ..known };
             (api.PyMem_SetAllocator)(RAW, &raw const ours);

@@ -282,17 +282,9 @@ pub fn count_allocations(api: &Api) {
     for (index, (malloc, calloc, realloc)) in ours.into_iter().enumerate() {
         // PYMEM_DOMAIN_MEM and PYMEM_DOMAIN_OBJ.
         let domain = index as c_int + 1;
-        let none = Allocator {
-            context: ptr::null_mut(),
-            malloc: None,
-            calloc: None,
-            realloc: None,
-            free: None,
-        };
-        let mut known = none;
         // SAFETY: called with the GIL; Python copies the structures.
         unsafe {
-            (api.PyMem_GetAllocator)(domain, &raw mut known);
+            let known = Allocator::in_force(api, domain);
             if known.malloc.is_none() || known.calloc.is_none() || known.realloc.is_none() {
                 continue;
             }

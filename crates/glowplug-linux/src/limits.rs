@@ -1,5 +1,6 @@
 //! Limits on the processors and the memory of a program: by a control group where one may be made, else by stopping and continuing it.
 
+use crate::Process;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -305,12 +306,8 @@ fn family(pid: u32) -> Vec<u32> {
     let mut processes = vec![pid];
     let mut at = 0;
     while at < processes.len() {
-        let parent = processes[at];
-        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))
-            .unwrap_or_default();
-        processes.extend(
-            children.split_ascii_whitespace().filter_map(|child| child.parse::<u32>().ok()),
-        );
+        // One that has just ended has none.
+        processes.extend(Process::new(processes[at]).children().unwrap_or_default());
         at += 1;
     }
     processes

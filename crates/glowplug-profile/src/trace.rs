@@ -19,6 +19,11 @@ pub fn header(chunks: u64) -> [u8; 32] {
     header
 }
 
+/// How many chunks of a file have been written to, by its header of 32 bytes or more.
+pub fn taken(header: &[u8]) -> u64 {
+    word(header, 16).min(word(header, 24))
+}
+
 /// Why a file is no trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the collector's file was damaged")]
@@ -94,7 +99,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<ProcessTrace>, NotATrace> {
     if &header[..8] != MAGIC || word(header, 8) != FORMAT {
         return Err(NotATrace);
     }
-    let taken = word(header, 16).min(word(header, 24));
+    let taken = taken(header);
     let mut processes: Vec<ProcessTrace> = Vec::new();
     // Which process writes under a process id now.
     let mut current: BTreeMap<u32, usize> = BTreeMap::new();

@@ -13,6 +13,7 @@
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
+//! | `collector.rs` | what `gc` tells of preloaded objects |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `lazy.rs`, `lazy/` | lazy imports |
@@ -21,6 +22,8 @@
 // What both freezing and lazy imports use has functions that only freezing needs.
 #![cfg_attr(not(feature = "freeze"), allow(dead_code))]
 
+#[cfg(feature = "freeze")]
+mod collector;
 #[cfg(feature = "freeze")]
 mod descriptor;
 #[cfg(feature = "freeze")]

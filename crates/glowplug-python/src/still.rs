@@ -2,7 +2,7 @@
 
 use crate::job::{Freezer, Job, Note};
 use crate::object::{self, Object};
-use crate::{EXIT_NOT_PREPARED, descriptor, environment, finish, native, thawed};
+use crate::{EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, thawed};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -186,15 +186,7 @@ unsafe fn settle() -> finish::Baseline {
     unsafe {
         ffi::PyGC_Collect();
         let baseline = finish::Baseline::take();
-        // gc is built in, so importing it only adds its name to sys.modules; take it out again if it was not there.
-        let present = object::loaded_module(c"gc").is_some();
-        if let Some(gc) = object::import(c"gc") {
-            drop(gc.attribute(c"freeze").and_then(|freeze| freeze.call()));
-        }
-        if !present {
-            ffi::PyDict_DelItemString(ffi::PyImport_GetModuleDict(), c"gc".as_ptr());
-        }
-        ffi::PyErr_Clear();
+        collector::hide();
         unfreeze_main();
         libc::fflush(ptr::null_mut());
         baseline

@@ -55,8 +55,8 @@ impl Build {
         let runtime = self.out.join("lib/glowplug");
         self.binary(&self.out.join("bin/glowplug"))?;
         self.restorer(&runtime.join("glowplug-thaw"))?;
-        self.recorder(&runtime.join("recorder.so"))?;
-        self.collector(&runtime.join("collector.so"))?;
+        self.preloaded("recorder", &runtime.join("recorder.so"))?;
+        self.preloaded("collector", &runtime.join("collector.so"))?;
         for minor in &self.minors {
             self.extension(*minor, &runtime.join(format!("python-{minor}.so")))?;
         }
@@ -93,25 +93,13 @@ impl Build {
         install(&built, to)
     }
 
-    /// Optimised in every build: it runs inside each call of libc that it watches.
-    fn recorder(&self, to: &Path) -> Result<()> {
+    /// A library that is preloaded: `glowplug-NAME`. Optimised in every build, as it runs inside the calls that it watches. One serves all
+    /// minors.
+    fn preloaded(&self, name: &str, to: &Path) -> Result<()> {
         let artifact = Artifact {
-            package: "glowplug-recorder",
+            package: &format!("glowplug-{name}"),
             kind: &["--lib"],
-            file: "libglowplug_recorder.so",
-            features: &[],
-            rustc: &[],
-            profile: Profile::Release,
-        };
-        install(&artifact.build(&workspace::target_dir(), self.locked, &[])?, to)
-    }
-
-    /// Optimised in every build: what it costs is part of what it measures. One serves all minors.
-    fn collector(&self, to: &Path) -> Result<()> {
-        let artifact = Artifact {
-            package: "glowplug-collector",
-            kind: &["--lib"],
-            file: "libglowplug_collector.so",
+            file: &format!("libglowplug_{name}.so"),
             features: &[],
             rustc: &[],
             profile: Profile::Release,

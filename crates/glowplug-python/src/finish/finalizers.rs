@@ -3,6 +3,7 @@
 //! In a plain process they and the modules that hold them are garbage together, and CPython calls the finalizers of garbage in the order
 //! in which it was made, while everything is still intact. The same happens here, but nothing is freed afterwards.
 
+use crate::collector;
 use crate::object::{self, Object};
 use pyo3_ffi as ffi;
 use std::collections::{HashMap, HashSet};
@@ -110,7 +111,8 @@ impl Tools {
     unsafe fn objects(&self) -> Objects {
         // SAFETY: GIL by the caller.
         unsafe {
-            let list = self.get_objects.as_ref().and_then(|get| get.call());
+            let list =
+                collector::without_showing(|| self.get_objects.as_ref().and_then(|get| get.call()));
             ffi::PyErr_Clear();
             Objects(list.unwrap_or_else(|| object::list([])))
         }

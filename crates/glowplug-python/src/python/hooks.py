@@ -32,14 +32,12 @@ def _name(function):
     return "%s.%s" % (module, name) if module else name
 
 
-def _explained(error, kind, function, skip):
+def _explained(error, kind, function):
     """What to say of a hook that raised: one line that names it, and behind it the traceback."""
     import traceback
 
-    # The caller's frames are Glowplug's own.
-    frames = error.__traceback__
-    for _ in range(skip):
-        frames = frames and frames.tb_next
+    # The first frame is Glowplug's own.
+    frames = error.__traceback__.tb_next
     said = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
     first = "the %s hook `%s` raises %s" % (kind, _name(function), type(error).__name__)
     text = " ".join(str(error).split())
@@ -56,7 +54,7 @@ def run_before_freeze():
         try:
             function(*args, **kwargs)
         except BaseException as error:
-            return _explained(error, "before_freeze", function, 1)
+            return _explained(error, "before_freeze", function)
     return None
 
 
@@ -70,5 +68,5 @@ def run_after_thaw():
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return _explained(error, "after_thaw", function, 1)
+            return _explained(error, "after_thaw", function)
     return None

@@ -89,9 +89,10 @@ pub fn profile(
     environment: &Environment,
     mut progress: impl FnMut(u32),
 ) -> Result<Profile, ProfilingError> {
-    let runtime = Runtime::find(environment).map(|runtime| runtime.collector()).unwrap_or_default();
-    if !runtime.is_file() {
-        return Err(ProfilingError::NoCollector(runtime));
+    let collector =
+        Runtime::find(environment).map(|runtime| runtime.collector()).unwrap_or_default();
+    if !collector.is_file() {
+        return Err(ProfilingError::NoCollector(collector));
     }
     let started_unix =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -114,7 +115,7 @@ pub fn profile(
         if !limits.holds_memory() && number == 0 {
             notes.push("memory is not limited: no control group may be made here".to_owned());
         }
-        let raw = run_once(plan, &runtime, environment, &mut limits)?;
+        let raw = run_once(plan, &collector, environment, &mut limits)?;
         let stop = raw.ended.status.signal().is_some();
         raws.push(raw);
         if stop {
@@ -273,8 +274,7 @@ fn read_trace(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut bytes = vec![0; trace::CHUNK];
     file.read_exact(&mut bytes)?;
-    let taken = u64::from_le_bytes(bytes[16..24].try_into().unwrap_or_default()).min(CHUNKS);
-    file.take(taken * trace::CHUNK as u64).read_to_end(&mut bytes)?;
+    file.take(trace::taken(&bytes).min(CHUNKS) * trace::CHUNK as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

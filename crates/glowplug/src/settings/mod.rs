@@ -10,7 +10,7 @@ mod values;
 
 pub use environment::Environment;
 pub use layer::{Layer, LazySettings};
-pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry};
+pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry, is_module_name};
 
 use crate::commandline::RunOptions;
 use std::path::{Path, PathBuf};

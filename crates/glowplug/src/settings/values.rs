@@ -136,7 +136,11 @@ impl Preload {
 
 /// Whether `entry` is a dotted module name, perhaps with a leading `-`.
 pub fn is_module_entry(entry: &str) -> bool {
-    let name = entry.strip_prefix('-').unwrap_or(entry);
+    is_module_name(entry.strip_prefix('-').unwrap_or(entry))
+}
+
+/// Whether a text is a dotted module name.
+pub fn is_module_name(name: &str) -> bool {
     name.split('.').all(|part| {
         part.chars().next().is_some_and(|first| first == '_' || first.is_alphabetic())
             && part.chars().all(|c| c == '_' || c.is_alphanumeric())

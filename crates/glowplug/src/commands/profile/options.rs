@@ -1,7 +1,7 @@
 //! The options of `glowplug profile`. Python's own follow them and are not judged here.
 
 use super::outputs::Outputs;
-use crate::settings::ByteSize;
+use crate::settings::{ByteSize, is_module_name};
 use glowplug_profile::terminal::{Sort, View};
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -276,14 +276,6 @@ fn memory(text: &str) -> Option<u64> {
         _ => return text.parse::<ByteSize>().ok().map(|size| size.0),
     };
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-fn is_module_name(name: &str) -> bool {
-    name.split('.').all(|part| {
-        !part.is_empty()
-            && part.chars().all(|c| c == '_' || c.is_alphanumeric())
-            && !part.starts_with(|c: char| c.is_ascii_digit())
-    })
 }
 
 #[cfg(test)]
