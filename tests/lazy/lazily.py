@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import subprocess
 import tempfile
@@ -11,17 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.build import glowplug
-from harness.interpreters import clean_environment
+from harness.interpreters import by_minor, clean_environment, interpreters, thorough
 
-OLDEST, NATIVE = (3, 9), (3, 15)
+NATIVE = (3, 15)
 
 ROOT = Path(__file__).parents[2]
-
-_QUESTION = (
-    "import json, platform, sys, sysconfig; print(json.dumps([platform.python_implementation(),"
-    " list(sys.version_info[:3]), bool(sysconfig.get_config_var('Py_GIL_DISABLED')),"
-    " hasattr(sys, 'gettotalrefcount')]))"
-)
 
 
 @dataclass(frozen=True)
@@ -100,50 +93,11 @@ def environment() -> dict[str, str]:
     return {**clean_environment(), **named}
 
 
-def _named() -> list[Path]:
-    named = os.environ.get("GLOWPLUG_TEST_PYTHONS", "")
-    return [Path(entry) for entry in named.split(":") if entry]
-
-
-def _candidates() -> list[Path]:
-    if named := _named():
-        return named
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = sorted(pyenv.glob("versions/3.*/bin/python3"))
-    found += sorted(Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3"))
-    names = [f"python3.{minor}" for minor in range(OLDEST[1], NATIVE[1] + 1)]
-    found += [Path(f) / n for f in os.environ.get("PATH", "").split(":") if f for n in names]
-    return [*found, Path("/usr/bin/python3")]
-
-
 @functools.cache
 def pythons() -> tuple[LazyPython, ...]:
-    """The newest CPython of each minor from 3.9 on that the machine has."""
-    found: dict[tuple[int, int], LazyPython] = {}
-    for path in _candidates():
-        python = _ask(path) if path.exists() else None
-        if python is None:
-            continue
-        known = found.get(python.minor)
-        if known is None or known.version < python.version:
-            found[python.minor] = python
-    return tuple(sorted(found.values(), key=lambda python: python.version))
-
-
-def _ask(path: Path) -> LazyPython | None:
-    answer = subprocess.run(
-        [path, "-I", "-S", "-c", _QUESTION],
-        env=clean_environment(),
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    if answer.returncode:
-        return None
-    implementation, version, free_threaded, debug = json.loads(answer.stdout)
-    python = LazyPython(path, tuple(version))
-    is_fit = implementation == "CPython" and not free_threaded and not debug
-    return python if is_fit and python.minor >= OLDEST else None
+    """The newest CPython of each minor that the machine has."""
+    minors = sorted({found.minor for found in interpreters()})
+    return tuple(LazyPython(found.path, found.version) for found in by_minor(*minors))
 
 
 def backports() -> tuple[LazyPython, ...]:
@@ -152,15 +106,12 @@ def backports() -> tuple[LazyPython, ...]:
 
 
 def chosen() -> tuple[LazyPython, ...]:
-    """Those that the whole set of cases runs on: the oldest, the newest, the system's, and the one
-    whose lazy imports are its own. Interpreters that $GLOWPLUG_TEST_PYTHONS names are all chosen.
+    """Those that the whole set of cases runs on: those of the comparisons, and the newest on which
+    Glowplug brings the mechanism.
     """
-    if _named():
-        return pythons()
-    ends = {python.minor for python in (backports()[:1] + backports()[-1:])}
-    system = _ask(Path("/usr/bin/python3")) if Path("/usr/bin/python3").exists() else None
-    ends |= {system.minor} if system else set()
-    return tuple(python for python in pythons() if python.is_native or python.minor in ends)
+    minors = {found.minor for found in thorough()}
+    minors |= {python.minor for python in backports()[-1:]}
+    return tuple(python for python in pythons() if python.minor in minors)
 
 
 def one_of(*minors: tuple[int, int]) -> tuple[LazyPython, ...]:
