@@ -80,6 +80,31 @@ def test_the_importer_and_its_cause_are_found_and_written(built, python, tmp_pat
     assert '    "=__main__",\n' in text
 
 
+def test_a_program_without_an_end_is_given_up(built, python, tmp_path):
+    write(tmp_path, {"app.py": "import signal\nsignal.pause()\n"})
+    done = glowplug(built, tmp_path, "check", "--time-limit=2", "--", python, "app.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--time-limit" in done.stderr
+
+
+def test_where_the_time_is_over_what_is_enough_is_written(built, python, tmp_path):
+    """Two eager runs, a lazy one, one with all importers eager; the fifth has no end."""
+    write(tmp_path, PROGRAMS["event"])
+    app = (
+        "import listeners\nimport events\nfile = open('runs', 'a+')\nfile.write('x')\n"
+        "file.flush()\nif file.tell() > 4:\n    import signal\n    signal.pause()\n"
+        "events.fire()\n"
+    )
+    (tmp_path / "app.py").write_text(app)
+    limit = "--time-limit=6"
+    done = glowplug(built, tmp_path, "check", limit, "--json", "--", python, "app.py")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "unfinished"
+    assert "=__main__" in found["enough"]
+    assert "perhaps not needed" in (tmp_path / "pyproject.toml").read_text()
+
+
 def test_a_program_that_does_the_same(built, python, tmp_path):
     write(tmp_path, {"app.py": "import json\nprint(json.dumps([1]))\n"})
     done = glowplug(built, tmp_path, "check", "--", python, "app.py")

@@ -1,12 +1,15 @@
 //! `glowplug lazy check`: finds the importers that must stay eager for a program to do the same with lazy imports.
 
-use crate::lazy::check::{self, Baseline, Cause, CommandError, Program, Starter, Step, Verdict};
+use crate::lazy::check::{
+    self, Baseline, Cause, CommandError, Found, Program, Starter, Step, Stopped, Verdict,
+};
 use crate::lazy::pyproject::{self, Kept, WriteError};
 use crate::settings::Environment;
 use crate::{exit, explain};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Runs a program eagerly and lazily, and finds the fewest importers that must stay eager.
 #[derive(Debug, clap::Args)]
@@ -21,6 +24,9 @@ pub struct Check {
     /// Leave out the shipped policy
     #[arg(long)]
     no_policy: bool,
+    /// How long the search may take; then the smallest set of importers is given that is known to be enough
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    time_limit: u64,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -35,6 +41,10 @@ enum Failure {
     Command(#[from] CommandError),
     #[error("the program cannot be run: {0}")]
     Run(#[from] io::Error),
+    #[error(
+        "the program did not end twice within {0} seconds\nhelp: check a command that ends, or give it more time by --time-limit"
+    )]
+    Endless(u64),
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -53,8 +63,12 @@ pub fn run(options: &Check, environment: &Environment) -> u8 {
 fn checked(options: &Check, environment: &Environment) -> Result<u8, Failure> {
     let program = Program::of(&options.command, environment.get("PATH"))?;
     let mut tell = tell;
-    let mut starter = Starter::new(&program, options.no_policy, &mut tell)?;
-    let (baseline, verdict) = check::search(&mut starter)?;
+    let time = Duration::from_secs(options.time_limit);
+    let mut starter = Starter::new(&program, options.no_policy, time, &mut tell)?;
+    let (baseline, verdict) = check::search(&mut starter).map_err(|stopped| match stopped {
+        Stopped::OutOfTime => Failure::Endless(options.time_limit),
+        Stopped::Failed(error) => Failure::Run(error),
+    })?;
     let config = options.config.clone().unwrap_or_else(default_config);
     let kept = kept(&verdict);
     let added = match options.no_write {
@@ -69,7 +83,7 @@ fn checked(options: &Check, environment: &Environment) -> Result<u8, Failure> {
     io::stdout().write_all(text.as_bytes())?;
     Ok(match verdict {
         Verdict::Same { .. } => 0,
-        Verdict::Keep { .. } => exit::FOUND,
+        Verdict::Keep { .. } | Verdict::Unfinished { .. } => exit::FOUND,
         Verdict::Unexplained { .. } => exit::UNEXPLAINED,
     })
 }
@@ -99,16 +113,29 @@ fn tell(step: Step<'_>) {
             0 => format!("lazily: {first}"),
             more => format!("lazily: {first}, and {more} differences more"),
         },
-        Step::Tried { kept, well } => {
-            format!("with {kept} importers eager: {}", if well { "the same" } else { "different" })
+        Step::Tried { run, kept, well } => {
+            let how = if well { "the same" } else { "different" };
+            format!("run {run}, {kept} importers eager: {how}")
         }
+        Step::Found(Found::Within(package)) => format!("something in `{package}` must stay eager"),
+        Step::Found(Found::Module(module)) => format!("`{module}` must stay eager"),
     };
     let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn kept(verdict: &Verdict) -> Vec<Kept> {
-    let Verdict::Keep { causes, .. } = verdict else { return Vec::new() };
-    causes.iter().map(|cause| Kept { importer: entry(cause), reason: cause.to_string() }).collect()
+    match verdict {
+        Verdict::Keep { causes, .. } => causes
+            .iter()
+            .map(|cause| Kept { importer: entry(cause), reason: cause.to_string() })
+            .collect(),
+        Verdict::Unfinished { enough, .. } => {
+            let reason = "perhaps not needed: the search ended before that was known";
+            let kept = |entry: &String| Kept { importer: entry.clone(), reason: reason.to_owned() };
+            enough.iter().map(kept).collect()
+        }
+        Verdict::Same { .. } | Verdict::Unexplained { .. } => Vec::new(),
+    }
 }
 
 /// The entry for an importer: the module alone.
@@ -127,6 +154,17 @@ fn told(verdict: &Verdict, kept: &[Kept]) -> String {
         Verdict::Keep { runs, .. } => {
             let reasons: String = kept.iter().map(|one| format!("  {}\n", one.reason)).collect();
             format!("{} importers must stay eager (found in {runs} runs):\n{reasons}", kept.len())
+        }
+        Verdict::Unfinished { differences, enough, runs } if enough.is_empty() => format!(
+            "the program differs ({}), and the time was over after {runs} runs\nhelp: give it more time by --time-limit\n",
+            differences.first().map(ToString::to_string).unwrap_or_default()
+        ),
+        Verdict::Unfinished { runs, .. } => {
+            let entries: String = kept.iter().map(|one| format!("  {}\n", one.importer)).collect();
+            format!(
+                "these importers are enough, but perhaps not all needed (the time was over after {runs} runs):\n{entries}help: give \
+                 it more time by --time-limit\n"
+            )
         }
         Verdict::Unexplained { differences } => {
             let lines: String = differences.iter().take(20).map(|d| format!("  {d}\n")).collect();
@@ -156,7 +194,12 @@ fn json(verdict: &Verdict, baseline: &Baseline) -> serde_json::Value {
         Verdict::Keep { differences, causes, .. } => {
             ("keep", differences.as_slice(), causes.as_slice())
         }
+        Verdict::Unfinished { differences, .. } => ("unfinished", differences.as_slice(), &[][..]),
         Verdict::Unexplained { differences } => ("unexplained", differences.as_slice(), &[][..]),
+    };
+    let enough = match verdict {
+        Verdict::Unfinished { enough, .. } => enough.as_slice(),
+        _ => &[],
     };
     let causes: Vec<_> = causes
         .iter()
@@ -168,5 +211,6 @@ fn json(verdict: &Verdict, baseline: &Baseline) -> serde_json::Value {
         "differences": differences.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "not_compared": baseline.unsteady(),
         "keep": causes,
+        "enough": enough,
     })
 }

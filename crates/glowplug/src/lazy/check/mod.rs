@@ -6,8 +6,9 @@ mod outcome;
 mod search;
 mod start;
 
+pub use crate::lazy::bisect::Found;
 pub use cause::{Cause, CauseKind, Evidence, cause};
 pub use command::{CommandError, Program};
 pub use outcome::{Baseline, Difference, Ended, Outcome, TestOutcome, tests_of_junit};
-pub use search::{Keep, Run, Runner, Step, Verdict, search};
+pub use search::{Keep, Run, Runner, Step, Stopped, Verdict, search};
 pub use start::Starter;

@@ -2,9 +2,9 @@
 
 use super::cause::{Cause, Evidence, cause};
 use super::outcome::{Baseline, Difference, Outcome};
-use crate::lazy::bisect::minimal_modules;
+use crate::lazy::bisect::{Found, minimal_modules};
 use crate::lazy::record::Record;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A run and what was noted in it.
 #[derive(Clone, Debug)]
@@ -24,6 +24,15 @@ pub enum Keep<'a> {
     Only(&'a [String]),
 }
 
+/// Why there are no more runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped<E> {
+    /// The time that the search may take is over.
+    OutOfTime,
+    /// The program cannot be run.
+    Failed(E),
+}
+
 /// Runs the program.
 pub trait Runner {
     /// Why it cannot be run.
@@ -32,8 +41,8 @@ pub trait Runner {
     /// One run to its end.
     ///
     /// # Errors
-    /// Where the program cannot be started or watched; not where it fails.
-    fn run(&mut self, keep: Keep<'_>) -> Result<Run, Self::Error>;
+    /// Where the program cannot be started or watched, or the time for the search is over; not where the program fails.
+    fn run(&mut self, keep: Keep<'_>) -> Result<Run, Stopped<Self::Error>>;
 
     /// Hears how the search is going.
     fn progress(&mut self, step: Step<'_>);
@@ -46,8 +55,12 @@ pub enum Step<'a> {
     Eager(&'a Baseline),
     /// The lazy run is done and differs so.
     Lazy(&'a [Difference]),
+    /// Something is needed.
+    Found(Found<'a>),
     /// A run with this many importers eager is done; whether it was like the eager one.
     Tried {
+        /// The number of the run.
+        run: usize,
         /// How many importers were kept eager.
         kept: usize,
         /// Whether the run was like the eager one.
@@ -74,6 +87,16 @@ pub enum Verdict {
         /// How often the program was run.
         runs: usize,
     },
+    /// The time was over before the fewest importers were found.
+    Unfinished {
+        /// How the lazy run differed.
+        differences: Vec<Difference>,
+        /// Entries that are enough, packages as far as all their importers are among them, but perhaps not all needed; none where
+        /// it was not even tried to keep all importers eager.
+        enough: Vec<String>,
+        /// How often the program was run.
+        runs: usize,
+    },
     /// The run differs even with every importer eager that was seen.
     Unexplained {
         /// How it differs.
@@ -84,54 +107,128 @@ pub enum Verdict {
 /// Runs the program eagerly twice and lazily once and, where that differs, searches.
 ///
 /// # Errors
-/// What the runner returns.
-pub fn search<R: Runner>(runner: &mut R) -> Result<(Baseline, Verdict), R::Error> {
-    let mut counted = Counted { runner, runs: 0 };
-    let eager = counted.run(Keep::Everything)?;
-    let again = counted.run(Keep::Everything)?;
+/// What the runner returns. Where the time is over while it searches, that is a verdict of its own.
+pub fn search<R: Runner>(runner: &mut R) -> Result<(Baseline, Verdict), Stopped<R::Error>> {
+    let mut tries = Tries { runner, runs: 0, enough: Vec::new(), failed: HashMap::new() };
+    let eager = tries.run(Keep::Everything)?;
+    let again = tries.run(Keep::Everything)?;
     let baseline = Baseline::of(eager.outcome.clone(), &again.outcome);
-    counted.runner.progress(Step::Eager(&baseline));
-    let lazy = counted.run(Keep::Only(&[]))?;
+    tries.runner.progress(Step::Eager(&baseline));
+    let lazy = tries.run(Keep::Only(&[]))?;
     let differences = baseline.differences(&lazy.outcome);
-    counted.runner.progress(Step::Lazy(&differences));
+    tries.runner.progress(Step::Lazy(&differences));
     if differences.is_empty() {
         let (eager, lazy) = (Box::new(eager), Box::new(lazy));
         return Ok((baseline, Verdict::Same { eager, lazy }));
     }
     let candidates = candidates(&eager.record, &lazy.record);
-    let all = counted.run(Keep::Only(&candidates))?;
-    if !counted.is_well(&baseline, &all, candidates.len()) {
-        return Ok((baseline, Verdict::Unexplained { differences }));
-    }
-    let minimal = minimal_modules(&candidates, |kept| {
-        if kept.is_empty() || kept.len() == candidates.len() {
-            return Ok(!kept.is_empty());
+    let verdict = match tries.causes(&baseline, &candidates) {
+        Ok(Some(causes)) => Verdict::Keep { differences, causes, runs: tries.runs },
+        Ok(None) => Verdict::Unexplained { differences },
+        Err(Stopped::OutOfTime) => {
+            let enough = collapsed(&tries.enough, &candidates);
+            Verdict::Unfinished { differences, enough, runs: tries.runs }
         }
-        let run = counted.run(Keep::Only(kept))?;
-        Ok(counted.is_well(&baseline, &run, kept.len()))
-    })?;
-    let well = counted.run(Keep::Only(&minimal))?;
-    let causes = causes(&mut counted, &baseline, &minimal, &well)?;
-    let runs = counted.runs;
-    Ok((baseline, Verdict::Keep { differences, causes, runs }))
+        Err(failed) => return Err(failed),
+    };
+    Ok((baseline, verdict))
 }
 
-struct Counted<'a, R: Runner> {
+/// Sets of at most so many importers have their failed runs kept: the last of them tell why each importer is needed.
+const MAX_KEPT: usize = 64;
+
+struct Tries<'a, R: Runner> {
     runner: &'a mut R,
     runs: usize,
+    /// The fewest importers so far that are enough.
+    enough: Vec<String>,
+    /// Runs that were not well, by the importers that were eager.
+    failed: HashMap<Vec<String>, Run>,
 }
 
-impl<R: Runner> Counted<'_, R> {
-    fn run(&mut self, keep: Keep<'_>) -> Result<Run, R::Error> {
+impl<R: Runner> Tries<'_, R> {
+    fn run(&mut self, keep: Keep<'_>) -> Result<Run, Stopped<R::Error>> {
         self.runs += 1;
         self.runner.run(keep)
     }
 
-    fn is_well(&mut self, baseline: &Baseline, run: &Run, kept: usize) -> bool {
+    /// Whether the program does the same with these importers eager.
+    fn is_well(&mut self, baseline: &Baseline, kept: &[String]) -> Result<bool, Stopped<R::Error>> {
+        let run = self.run(Keep::Only(kept))?;
         let well = baseline.differences(&run.outcome).is_empty();
-        self.runner.progress(Step::Tried { kept, well });
-        well
+        self.runner.progress(Step::Tried { run: self.runs, kept: kept.len(), well });
+        if well && (self.enough.is_empty() || kept.len() < self.enough.len()) {
+            self.enough = kept.to_vec();
+        } else if !well && kept.len() <= MAX_KEPT {
+            self.failed.insert(kept.to_vec(), run);
+        }
+        Ok(well)
     }
+
+    /// The fewest candidates that have to be eager, and why; `None` where not even all of them are enough.
+    fn causes(
+        &mut self,
+        baseline: &Baseline,
+        candidates: &[String],
+    ) -> Result<Option<Vec<Cause>>, Stopped<R::Error>> {
+        if !self.is_well(baseline, candidates)? {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        let minimal = {
+            let tries = std::cell::RefCell::new(&mut *self);
+            let holds = |kept: &[String]| match kept.len() {
+                0 => Ok(false),
+                all if all == candidates.len() => Ok(true),
+                _ => tries.borrow_mut().is_well(baseline, kept),
+            };
+            let tell = |one: Found<'_>| tries.borrow_mut().runner.progress(Step::Found(one));
+            minimal_modules(candidates, holds, tell)?
+        };
+        let well = self.run(Keep::Only(&minimal))?;
+        for importer in &minimal {
+            let others: Vec<String> =
+                minimal.iter().filter(|one| *one != importer).cloned().collect();
+            // The search has tried this last of all.
+            let run = match self.failed.remove(&others) {
+                Some(run) => run,
+                None => self.run(Keep::Only(&others))?,
+            };
+            let differences = baseline.differences(&run.outcome);
+            let told = run.outcome.last_error();
+            let symptom = told.or_else(|| differences.first().map(ToString::to_string));
+            found.push(cause(&Evidence {
+                importer,
+                lazily: &run.record,
+                well: &well.record,
+                symptom: symptom.as_deref(),
+            }));
+        }
+        Ok(Some(found))
+    }
+}
+
+/// Entries for sorted importers: a package instead of its modules where all candidates in it are among them, else `=module`.
+fn collapsed(importers: &[String], candidates: &[String]) -> Vec<String> {
+    let among = |package: &str, names: &[String]| {
+        let is_within = |name: &&String| {
+            name.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        names.iter().filter(is_within).count()
+    };
+    let mut entries: Vec<String> = Vec::new();
+    for importer in importers {
+        let ends = importer.match_indices('.').map(|(at, _)| at).chain([importer.len()]);
+        let whole = ends.map(|end| &importer[..end]).find(|package| {
+            among(package, candidates) > 1
+                && among(package, importers) == among(package, candidates)
+        });
+        let entry = whole.map_or_else(|| format!("={importer}"), str::to_owned);
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+    }
+    entries
 }
 
 /// The modules that may have to stay eager: whatever the eager run has loaded, as those further down import something as well once
@@ -142,30 +239,6 @@ fn candidates(eager: &Record, lazy: &Record) -> Vec<String> {
     let pending = lazy.pending.iter().map(|pending| pending.importer.clone());
     let all: BTreeSet<String> = loaded.map(|(name, _)| name.clone()).chain(pending).collect();
     all.into_iter().collect()
-}
-
-/// For each importer, one run in which it alone is lazy, and what that tells.
-fn causes<R: Runner>(
-    counted: &mut Counted<'_, R>,
-    baseline: &Baseline,
-    minimal: &[String],
-    well: &Run,
-) -> Result<Vec<Cause>, R::Error> {
-    let mut causes = Vec::new();
-    for importer in minimal {
-        let others: Vec<String> = minimal.iter().filter(|one| *one != importer).cloned().collect();
-        let run = counted.run(Keep::Only(&others))?;
-        let differences = baseline.differences(&run.outcome);
-        let told = run.outcome.last_error();
-        let symptom = told.or_else(|| differences.first().map(ToString::to_string));
-        causes.push(cause(&Evidence {
-            importer,
-            lazily: &run.record,
-            well: &well.record,
-            symptom: symptom.as_deref(),
-        }));
-    }
-    Ok(causes)
 }
 
 #[cfg(test)]
@@ -182,12 +255,17 @@ mod tests {
         hopeless: bool,
         unsteady: bool,
         runs: usize,
+        /// How many runs there is time for.
+        limit: usize,
     }
 
     impl Runner for Program {
         type Error = Infallible;
 
-        fn run(&mut self, keep: Keep<'_>) -> Result<Run, Infallible> {
+        fn run(&mut self, keep: Keep<'_>) -> Result<Run, Stopped<Infallible>> {
+            if self.runs == self.limit {
+                return Err(Stopped::OutOfTime);
+            }
             self.runs += 1;
             let well = match keep {
                 Keep::Everything => true,
@@ -220,12 +298,11 @@ mod tests {
     fn program(needed: &[&str]) -> Program {
         let modules = (0..8).flat_map(|p| (0..9).map(move |m| format!("p{p}.m{m}"))).collect();
         let needed = needed.iter().map(|name| (*name).to_owned()).collect();
-        Program { modules, needed, hopeless: false, unsteady: false, runs: 0 }
+        Program { modules, needed, hopeless: false, unsteady: false, runs: 0, limit: usize::MAX }
     }
 
     fn verdict(program: &mut Program) -> Verdict {
-        let Ok((_, verdict)) = search(program);
-        verdict
+        search(program).expect("there is time").1
     }
 
     #[test]
@@ -244,7 +321,28 @@ mod tests {
         assert_eq!(found, ["p3.m4", "p6.m0"]);
         assert_eq!(causes[0].symptom.as_deref(), Some("KeyError: 'x'"));
         assert_eq!(runs, program.runs);
-        assert!(runs < 50, "{runs}");
+        assert!(runs < 35, "{runs}");
+    }
+
+    #[test]
+    fn where_the_time_is_over_what_is_enough_is_said() {
+        let mut early = Program { limit: 4, ..program(&["p3.m4", "p6.m0"]) };
+        let Verdict::Unfinished { enough, .. } = verdict(&mut early) else { panic!() };
+        assert_eq!(enough, (0..8).map(|p| format!("p{p}")).collect::<Vec<_>>());
+        let mut later = Program { limit: 12, ..program(&["p3.m4", "p6.m0"]) };
+        let Verdict::Unfinished { enough, .. } = verdict(&mut later) else { panic!() };
+        assert_eq!(enough, ["p3", "p6"]);
+        let mut never = Program { limit: 1, ..program(&[]) };
+        assert_eq!(search(&mut never).map(|_| ()), Err(Stopped::OutOfTime));
+    }
+
+    #[test]
+    fn a_package_stands_for_all_that_is_in_it() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let all = names("a a.b a.b.c a.b.d e f");
+        assert_eq!(collapsed(&names("a.b a.b.c a.b.d e"), &all), ["a.b", "=e"]);
+        assert_eq!(collapsed(&names("a a.b a.b.c a.b.d"), &all), ["a"]);
+        assert_eq!(collapsed(&names("a.b a.b.c"), &all), ["=a.b", "=a.b.c"]);
     }
 
     #[test]

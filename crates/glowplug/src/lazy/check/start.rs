@@ -2,7 +2,7 @@
 
 use super::Program;
 use super::outcome::{Ended, Outcome, tests_of_junit};
-use super::search::{Keep, Run, Runner, Step};
+use super::search::{Keep, Run, Runner, Step, Stopped};
 use crate::lazy::record::Record;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
@@ -22,7 +22,7 @@ const NAMES_AT_ONCE: usize = 1000;
 
 /// How much longer than the eager run any other may take, and how long at least, before it counts as hanging.
 const PATIENCE: u32 = 10;
-const LEAST_PATIENCE: Duration = Duration::from_secs(60);
+const LEAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, and how its runs are told.
 pub struct Starter<'a> {
@@ -32,6 +32,8 @@ pub struct Starter<'a> {
     pub program: &'a Program,
     /// Whether the shipped policy is left out.
     pub no_policy: bool,
+    /// When the search has to end.
+    pub deadline: Instant,
     /// Hears how the search is going.
     pub tell: &'a mut dyn FnMut(Step<'_>),
     /// The time that the first run took.
@@ -39,16 +41,18 @@ pub struct Starter<'a> {
 }
 
 impl<'a> Starter<'a> {
-    /// A starter of a program by this very Glowplug.
+    /// A starter of a program by this very Glowplug, for a search that may take so long.
     ///
     /// # Errors
     /// Where the system does not say which file this program is.
     pub fn new(
         program: &'a Program,
         no_policy: bool,
+        time: Duration,
         tell: &'a mut dyn FnMut(Step<'_>),
     ) -> io::Result<Starter<'a>> {
-        Ok(Starter { glowplug: std::env::current_exe()?, program, no_policy, tell, eager: None })
+        let (glowplug, deadline) = (std::env::current_exe()?, Instant::now() + time);
+        Ok(Starter { glowplug, program, no_policy, deadline, tell, eager: None })
     }
 
     fn command(&self, keep: Keep<'_>, log: &File, junit: &std::path::Path) -> Command {
@@ -77,41 +81,55 @@ impl<'a> Starter<'a> {
         command
     }
 
-    /// Waits for the end of a process and kills its group where that does not come.
+    /// Waits for the end of a process and kills its group where that does not come: then there is no status.
     fn wait(
         &self,
         child: &mut std::process::Child,
-        since: Instant,
-    ) -> io::Result<Option<ExitStatus>> {
-        let Some(eager) = self.eager else { return child.wait().map(Some) };
-        let patience = (eager * PATIENCE).max(LEAST_PATIENCE).saturating_sub(since.elapsed());
-        let pid = Pid::from_child(child);
-        let handle: OwnedFd = pidfd_open(pid, PidfdFlags::empty())?;
-        let mut polled = [PollFd::new(&handle, PollFlags::IN)];
-        let timeout = Timespec::try_from(patience).map_err(io::Error::other)?;
-        if poll(&mut polled, Some(&timeout))? > 0 {
-            return child.wait().map(Some);
+    ) -> Result<Option<ExitStatus>, Stopped<io::Error>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let patience = self.eager.map_or(left, |eager| (eager * PATIENCE).max(LEAST_PATIENCE));
+        let status = wait_for(child, patience.min(left))?;
+        if status.is_none() && patience >= left {
+            return Err(Stopped::OutOfTime);
         }
-        kill_process_group(pid, Signal::KILL)?;
-        child.wait()?;
-        Ok(None)
+        Ok(status)
+    }
+}
+
+fn wait_for(child: &mut std::process::Child, time: Duration) -> io::Result<Option<ExitStatus>> {
+    let pid = Pid::from_child(child);
+    let handle: OwnedFd = pidfd_open(pid, PidfdFlags::empty())?;
+    let mut polled = [PollFd::new(&handle, PollFlags::IN)];
+    let timeout = Timespec::try_from(time).map_err(io::Error::other)?;
+    if poll(&mut polled, Some(&timeout))? > 0 {
+        return child.wait().map(Some);
+    }
+    kill_process_group(pid, Signal::KILL)?;
+    child.wait()?;
+    Ok(None)
+}
+
+impl From<io::Error> for Stopped<io::Error> {
+    fn from(error: io::Error) -> Self {
+        Stopped::Failed(error)
     }
 }
 
 impl Runner for Starter<'_> {
     type Error = io::Error;
 
-    fn run(&mut self, keep: Keep<'_>) -> io::Result<Run> {
+    fn run(&mut self, keep: Keep<'_>) -> Result<Run, Stopped<io::Error>> {
         let folder = tempfile::tempdir()?;
         let junit = folder.path().join("report.xml");
-        let log = File::from(rustix::fs::memfd_create("glowplug-log", MemfdFlags::CLOEXEC)?);
+        let log = rustix::fs::memfd_create("glowplug-log", MemfdFlags::CLOEXEC);
+        let log = File::from(log.map_err(io::Error::from)?);
         let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-        rustix::io::fcntl_setfd(&log, FdFlags::empty())?;
+        rustix::io::fcntl_setfd(&log, FdFlags::empty()).map_err(io::Error::from)?;
         let began = Instant::now();
         let mut command = self.command(keep, &log, &junit);
         command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
         let mut child = command.process_group(0).spawn()?;
-        let status = self.wait(&mut child, began)?;
+        let status = self.wait(&mut child)?;
         self.eager.get_or_insert_with(|| began.elapsed());
         let tests = self.program.is_pytest().then(|| {
             let report = std::fs::read_to_string(&junit).unwrap_or_default();
