@@ -20,6 +20,7 @@
 //! | `inventory.rs` | what is loaded in the end, for the log |
 //! | `errors.rs` | exceptions at first use show the import statement |
 //! | `execution.rs` | `exec` and `eval` |
+//! | `listing.rs` | `dir()` |
 //! | `install.rs`, `run.rs` | the way into an interpreter |
 //! | `own.rs` | from 3.15 on instead of all other files: the interpreter's own lazy imports |
 //! | `control.rs` | what `glowplug.lazy` calls |
@@ -46,6 +47,8 @@ mod install;
 mod inventory;
 #[cfg(not(Py_3_15))]
 mod key;
+#[cfg(not(Py_3_15))]
+mod listing;
 #[cfg(not(Py_3_15))]
 mod mirror;
 #[cfg(not(Py_3_15))]

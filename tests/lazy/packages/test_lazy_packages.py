@@ -45,12 +45,17 @@ def program(name: str) -> Path:
     return own if own.exists() else SHARED / f"{name}.py"
 
 
-def both(built: Path, folder: Path, name: str, *options: str):
-    """The eager outcome, the lazy one, and the events of the lazy run."""
-    found = by_minor((3, 11))
+def interpreter(minor: tuple[int, int], name: str) -> Path:
+    """A CPython that has what a job needs."""
+    found = by_minor(minor)
     if not found:
-        pytest.skip("no CPython 3.11 on this machine")
-    python = environment(found[0], JOBS[name]).path
+        pytest.skip("no CPython %d.%d on this machine" % minor)
+    return environment(found[0], JOBS[name] if minor < (3, 15) else "native").path
+
+
+def both(built: Path, folder: Path, name: str, *options: str, minor: tuple[int, int] = (3, 11)):
+    """The eager outcome, the lazy one, and the events of the lazy run."""
+    python = interpreter(minor, name)
     env = {
         **clean_environment(),
         "PYTHONHASHSEED": "0",
@@ -85,8 +90,8 @@ def test_job(built, tmp_path, name):
     assert sum(event["event"] == "pending" for event in events) > 5
 
 
-def policy() -> list[tuple[str, str]]:
-    """Package and test of each entry of the shipped policy."""
+def policy() -> list[tuple[str, str, tuple[int, int]]]:
+    """Package, test and CPython of each entry of the shipped policy."""
     path = Path(__file__).parents[3] / "crates" / "glowplug" / "src" / "lazy" / "policy.toml"
     entries: list[dict[str, str]] = []
     for line in path.read_text().splitlines():
@@ -95,11 +100,18 @@ def policy() -> list[tuple[str, str]]:
         elif entries and " = " in line and not line.startswith("#"):
             key, value = line.split(" = ", 1)
             entries[-1][key] = value.strip('"')
-    return [(entry["package"], entry["test"]) for entry in entries]
+    pythons = [entry.get("python", "3.11").split(".") for entry in entries]
+    minors = [(int(major), int(minor)) for major, minor in pythons]
+    return [(e["package"], e["test"], minor) for e, minor in zip(entries, minors)]
 
 
-@pytest.mark.parametrize(("package", "name"), policy())
-def test_each_entry_is_needed(built, tmp_path, package, name):
+@pytest.mark.parametrize(("package", "name", "minor"), policy())
+def test_each_entry_is_needed(built, tmp_path, package, name, minor):
     """Without the policy, the job of each entry does something else."""
-    eager, lazy, _ = both(built, tmp_path, name, "--no-policy")
+    eager, lazy, _ = both(built, tmp_path, name, "--no-policy", minor=minor)
+    assert eager.status == 0, eager.errors()
     assert (lazy.status, lazy.stdout) != (eager.status, eager.stdout), package
+    # What mends it is the policy.
+    (tmp_path / "mended").mkdir()
+    eager, lazy, _ = both(built, tmp_path / "mended", name, minor=minor)
+    assert (lazy.status, lazy.stdout) == (eager.status, eager.stdout), package

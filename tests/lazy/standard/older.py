@@ -14,6 +14,24 @@ def _missing(name):
 
 support.__getattr__ = _missing
 
+
+def _sub_tests(name, values):
+    """A test once for each value of an argument."""
+
+    def decorate(test):
+        def run(self):
+            for value in values:
+                with self.subTest(**{name: value}):
+                    test(self, **{name: value})
+
+        return run
+
+    return decorate
+
+
+if not hasattr(support, "subTests"):
+    support.subTests = _sub_tests
+
 if not hasattr(unittest.TestCase, "assertHasAttr"):
     unittest.TestCase.assertHasAttr = lambda self, thing, name: self.assertTrue(
         hasattr(thing, name), f"{thing!r} has no attribute {name!r}"

@@ -86,11 +86,9 @@ pub unsafe fn show_statement(view: &View, name: Ptr) {
     // SAFETY: GIL by the caller.
     unsafe {
         let raised = Raised::take();
-        if raised.takes_a_cause()
-            && let Some(place) = view.place()
-        {
+        if let Some(place) = view.place() {
             let taken = view.taken().map_or(view.module(), |_| name);
-            add_cause(&raised, &place, taken);
+            show(&raised, &place, taken, view.module());
         }
         raised.restore();
     }
@@ -104,13 +102,12 @@ pub unsafe fn show_place(place: &Object, name: Ptr) {
     // SAFETY: GIL by the caller; the pair was made by `place_of`.
     unsafe {
         let raised = Raised::take();
-        if raised.takes_a_cause()
-            && let Some(code) = Object::borrowed(ffi::PyTuple_GetItem(place.as_ptr(), 0))
+        if let Some(code) = Object::borrowed(ffi::PyTuple_GetItem(place.as_ptr(), 0))
             && let Some(file) = code.attribute(c"co_filename")
         {
             let offset = ffi::PyLong_AsLong(ffi::PyTuple_GetItem(place.as_ptr(), 1));
             let line = ffi::PyCode_Addr2Line(code.as_ptr().cast(), offset as c_int);
-            add_cause(&raised, &Place { file, line }, name);
+            show(&raised, &Place { file, line }, name, name);
         }
         raised.restore();
     }
@@ -123,6 +120,39 @@ pub unsafe fn show_place(place: &Object, name: Ptr) {
 pub unsafe fn place_of(code: &Object, offset: usize) -> Object {
     // SAFETY: GIL by the caller.
     unsafe { crate::object::pair(code, &crate::object::integer(offset as u64)) }
+}
+
+/// Adds the cause, or a note to an exception that has one or that was raised while another was handled.
+unsafe fn show(raised: &Raised, place: &Place, taken: Ptr, module: Ptr) {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        if !raised.is_exception() {
+        } else if raised.is_chained() {
+            add_note(raised, place, module);
+        } else {
+            add_cause(raised, place, taken);
+        }
+    }
+}
+
+/// Where there is a cause or a context already, a note says where the statement stands. Notes came with 3.11.
+unsafe fn add_note(raised: &Raised, place: &Place, module: Ptr) {
+    // SAFETY: GIL by the caller; no exception is set, and one that the note raises is dropped.
+    unsafe {
+        if !cfg!(Py_3_11) {
+            return;
+        }
+        let format = c"lazy import of '%U' declared in <module> at %U:%d".as_ptr();
+        let file = place.file.as_ptr();
+        let note = Object::owned(ffi::PyUnicode_FromFormat(format, module, file, place.line));
+        let method = Object::owned(ffi::PyUnicode_FromString(c"add_note".as_ptr()));
+        if let Some((note, method)) = note.zip(method) {
+            let end = ptr::null_mut::<ffi::PyObject>();
+            let (value, method, note) = (raised.value, method.as_ptr(), note.as_ptr());
+            drop(Object::owned(ffi::PyObject_CallMethodObjArgs(value, method, note, end)));
+        }
+        ffi::PyErr_Clear();
+    }
 }
 
 unsafe fn add_cause(raised: &Raised, place: &Place, name: Ptr) {
@@ -178,13 +208,25 @@ impl Raised {
         Raised { kind, value, trace }
     }
 
-    /// Whether it is an `Exception` without a cause of its own.
-    unsafe fn takes_a_cause(&self) -> bool {
+    /// Whether it has a cause or a context, or hides its context: what is shown of it stays as it is.
+    unsafe fn is_chained(&self) -> bool {
+        // SAFETY: GIL by the caller; the value is an exception.
+        unsafe {
+            let value = self.value;
+            let hides = ffi::PyObject_GetAttrString(value, c"__suppress_context__".as_ptr());
+            let hides = Object::owned(hides).is_some_and(|it| it.as_ptr() == ffi::Py_True());
+            hides
+                || Object::owned(ffi::PyException_GetCause(value)).is_some()
+                || Object::owned(ffi::PyException_GetContext(value)).is_some()
+        }
+    }
+
+    /// Whether it is an `Exception`.
+    unsafe fn is_exception(&self) -> bool {
         // SAFETY: GIL by the caller.
         unsafe {
             !self.value.is_null()
                 && ffi::PyErr_GivenExceptionMatches(self.kind, ffi::PyExc_Exception) != 0
-                && Object::owned(ffi::PyException_GetCause(self.value)).is_none()
         }
     }
 

@@ -3,7 +3,7 @@
 use super::events::Events;
 use super::rules::Rules;
 use super::state::{self, Mode, State};
-use super::{execution, import, key, mirror, modules, reference, store};
+use super::{execution, import, key, listing, mirror, modules, reference, store};
 use crate::object::{self, Object};
 use pyo3_ffi as ffi;
 
@@ -60,6 +60,7 @@ pub unsafe fn install(
         let state = State::publish(mode, rules, events, keys_in);
         let hooked = import_function().is_some_and(|import| mirror::install(state, &import))
             && execution::install(state)
+            && listing::install(state)
             && modules::install()
             && prepare_main(state);
         if hooked { Ok(state) } else { Err(Unsupported::Refused) }

@@ -362,24 +362,30 @@ unsafe extern "C" fn list_names(module: Ptr, _: Ptr) -> Ptr {
         if dict == state.keys_in {
             return without_keys(&names).map_or(ptr::null_mut(), Object::into_ptr);
         }
-        if let Some(pending) = state.table.find(dict) {
-            let (mut position, mut name) = (0, ptr::null_mut());
-            while ffi::PyDict_Next(
-                pending.names.as_ptr(),
-                &mut position,
-                &mut name,
-                ptr::null_mut(),
-            ) != 0
-            {
-                if ffi::PyDict_Contains(dict, name) == 0
-                    && ffi::PyList_Append(names.as_ptr(), name) < 0
-                {
-                    return ptr::null_mut();
-                }
-            }
+        if !add_pending(state, dict, &names) {
+            return ptr::null_mut();
         }
         names.into_ptr()
     }
+}
+
+/// Adds what is pending in a module's dict to a list of its names. `false`: an exception is set.
+///
+/// # Safety
+/// GIL; `names` is a list.
+pub unsafe fn add_pending(state: &State, dict: Ptr, names: &Object) -> bool {
+    let Some(pending) = state.table.find(dict) else { return true };
+    let (mut position, mut name, value) = (0, ptr::null_mut(), ptr::null_mut());
+    // SAFETY: GIL by the caller; nothing here runs Python code, so that the pending names stay as they are.
+    unsafe {
+        while ffi::PyDict_Next(pending.names.as_ptr(), &mut position, &mut name, value) != 0 {
+            if ffi::PyDict_Contains(dict, name) == 0 && ffi::PyList_Append(names.as_ptr(), name) < 0
+            {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 unsafe fn without_keys(names: &Object) -> Option<Object> {

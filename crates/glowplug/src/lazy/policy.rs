@@ -20,6 +20,8 @@ pub struct Entry {
     pub reason: String,
     /// The name of the test that shows it.
     pub test: String,
+    /// The CPython on which it shows it, where that is not 3.11.
+    pub python: Option<String>,
 }
 
 #[derive(Deserialize)]
