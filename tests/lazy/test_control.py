@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from cases import MODULES, PRELUDE
-from lazily import LazyPython, backports, chosen, one_of
+from harness.build import glowplug
+from lazily import LazyPython, backports, chosen, environment, one_of
 
 PROGRAMS = {
     "install_at_the_top": (
@@ -65,6 +67,15 @@ PROGRAMS = {
     "excluded_importer": (
         "import glowplug.lazy as lazy\nlazy.install(exclude=['t'])\nimport t\nt\nassert L('m')\n"
     ),
+    "warmed": (
+        "import glowplug.lazy as lazy\nlazy.install()\nimport m, n, p.a\n"
+        "thread = lazy.warm(['p.a', 'missing', 'm'])\nassert thread.daemon\nthread.join()\n"
+        "assert L('p.a') and L('m') and not L('n')\nassert m.x == 1 and p.a.v == 'a'\n"
+    ),
+    "warmed_by_settings": (
+        "import glowplug.lazy as lazy\nlazy.install()\nimport m, n\nlazy.warm().join()\n"
+        "assert L('m') and not L('n')\n"
+    ),
     "configured": (
         "import glowplug.lazy as lazy\nlazy.install('normal')\nimport m, n\n"
         "assert not L('m') and L('n')\n"
@@ -89,6 +100,10 @@ def test_program(python: LazyPython, name: str, tmp_path: Path) -> None:
             pytest.skip("reading TOML needs 3.11, or the package tomli")
         files["pyproject.toml"] = '[tool.glowplug.lazy]\nmodules = ["requirements.txt"]\n'
         files["requirements.txt"] = "# of this program\nm==1.0\n"
+    if name == "warmed_by_settings":
+        if python.minor < (3, 11):
+            pytest.skip("reading TOML needs 3.11, or the package tomli")
+        files["glowplug.toml"] = '[lazy]\nwarm = "m"\n'
     for file, text in files.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
@@ -106,6 +121,34 @@ def test_opcodes_are_those_of_the_interpreter(python: LazyPython, tmp_path: Path
     (tmp_path / "main.py").write_text(code)
     run = python.run_eagerly("main.py", cwd=tmp_path)
     assert run.returncode == 0, run.stderr.decode()
+
+
+@pytest.mark.parametrize("python", chosen(), ids=lambda p: p.name)
+def test_run_follows_its_options(python: LazyPython, tmp_path: Path) -> None:
+    """`glowplug lazy run` on every version, also where lazy imports are the interpreter's own."""
+    main = "import sys, m, n, t\nt\nprint(*('m' in sys.modules, 'n' in sys.modules))\n"
+    for file, text in {"main.py": main, "t.py": "import n\n", "m.py": "", "n.py": ""}.items():
+        (tmp_path / file).write_text(text)
+    expected = {
+        (): "False False",
+        ("--keep-eager", "=t"): "False True",
+        ("--keep-eager", "*"): "True True",
+        ("--mode", "normal"): "True True",
+        ("--modules", "m"): "False True",
+        ("--mode", "normal", "--modules", "m,n"): "False False",
+    }
+    for options, loaded in expected.items():
+        command = [str(glowplug()), "lazy", "run", *options, "--python", str(python.path)]
+        run = subprocess.run(
+            [*command, "main.py"],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (run.stdout.strip(), run.stderr) == (loaded, ""), options
 
 
 def test_a_program_sees_nothing_of_the_way_it_was_started(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def _sub_tests(name, values):
     return decorate
 
 
-if not hasattr(support, "subTests"):
+if "subTests" not in vars(support):
     support.subTests = _sub_tests
 
 if not hasattr(unittest.TestCase, "assertHasAttr"):
