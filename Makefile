@@ -7,7 +7,7 @@ TOOLS := target/tools/bin
 # What a shell says to every Python (PYTHONPATH, PYTHONDONTWRITEBYTECODE …) must not reach what is tested.
 WITHOUT_PYTHON_SETTINGS = env $$(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: build demo packages test lint test-rust test-python pythons bench tools toolchain
+.PHONY: build demo judge packages test lint test-rust test-python pythons bench tools toolchain
 
 build: toolchain
 	cargo xtask build
@@ -38,6 +38,10 @@ test-python: build tools pythons
 # All popular packages: gigabytes, and half an hour the first time.
 packages: build tools
 	GLOWPLUG_TEST_MAKE=all $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -m packages -n logical
+
+# CPython's own tests and those of some packages, plainly and thawed: an hour. $GLOWPLUG_TEST_REPORT names a file for what was found.
+judge: build tools
+	GLOWPLUG_TEST_MAKE=suites $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/judge -m judge -n logical
 
 # Debian sid's newer CPythons, for tests, where mmdebstrap and patchelf are installed.
 pythons:

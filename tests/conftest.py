@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: many starts in a row")
+    config.addinivalue_line("markers", "judge: takes an hour; `make judge` runs it")
     config.addinivalue_line("markers", "core: runs on every interpreter, not on three of them")
     config.addinivalue_line("markers", "packages: needs packages from an index")
 
@@ -99,7 +100,7 @@ def _check_left_nothing(starter: Starter) -> None:
         str(path.relative_to(starter.cache))
         for path in starter.cache.rglob("*")
         if path.is_file()
-        and path.suffix not in {".image", ".selector", ".lock", ".json"}
+        and path.suffix not in {".image", ".selector", ".lock", ".json", ".thaws", ".renewal"}
         and path.parent.name != "settings"
         and path.name != "CACHEDIR.TAG"
     ]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from .interpreters import Interpreter, clean_environment
+from .interpreters import Interpreter, by_minor, clean_environment
+from .starting import Starter
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "packages" / "requirements"
 
@@ -49,6 +50,23 @@ def environment(interpreter: Interpreter, requirements: str) -> Interpreter:
             _make(interpreter, wanted, made)
             (made / "complete").touch()
     return Interpreter(made / "bin" / "python3", interpreter.version)
+
+
+def pinned(requirements: str, package: str) -> str:
+    """The line of `requirements/<requirements>.txt` for `package`: its name and exact version."""
+    lines = (REQUIREMENTS / f"{requirements}.txt").read_text().splitlines()
+    (found,) = (line for line in lines if line.lower().startswith(f"{package}=="))
+    return found
+
+
+def in_environment(
+    starter: Starter, requirements: str, minor: tuple[int, int] = (3, 11)
+) -> Starter:
+    """The starter with the interpreter of an environment."""
+    found = by_minor(minor)
+    if not found:
+        pytest.skip(f"no CPython {minor[0]}.{minor[1]} on this machine")
+    return starter.with_interpreter(environment(found[0], requirements))
 
 
 def _make(interpreter: Interpreter, wanted: Path, made: Path) -> None:

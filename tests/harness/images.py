@@ -44,6 +44,11 @@ def read(path: Path) -> Image:
     )
 
 
+def created(path: Path) -> int:
+    """When an image was made, nanoseconds since 1970."""
+    return _FIXED.unpack_from(path.read_bytes()[: _FIXED.size])[5]
+
+
 def patch(path: Path, offset: int, data: bytes) -> None:
     """Overwrites bytes of an image."""
     with path.open("r+b") as file:

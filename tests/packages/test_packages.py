@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from harness import images
 from harness.clock import write
-from harness.environments import environment
-from harness.interpreters import by_minor
+from harness.environments import in_environment
 from harness.running import Conditions
 from harness.starting import require_same
 
@@ -63,14 +62,6 @@ JOBS = {
     ),
 }
 CASES = [(name, minor) for name, job in JOBS.items() for minor in job.minors]
-
-
-def in_environment(starter, requirements: str, minor: tuple[int, int] = (3, 11)):
-    """The starter with the interpreter of an environment."""
-    found = by_minor(minor)
-    if not found:
-        pytest.skip(f"no CPython {minor[0]}.{minor[1]} on this machine")
-    return starter.with_interpreter(environment(found[0], requirements))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +120,12 @@ def test_length_of_command_lines(starter):
 
 
 @pytest.mark.parametrize(
-    ("name", "requirements"), [("numpy_randomness", "data"), ("cryptography_randomness", "web")]
+    ("name", "requirements"),
+    [
+        ("numpy_randomness", "data"),
+        ("cryptography_randomness", "web"),
+        ("frames_randomness", "frames"),
+    ],
 )
 def test_unseeded_numbers_differ(starter, name, requirements):
     inside = in_environment(starter, requirements)

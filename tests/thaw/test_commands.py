@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from harness import images
 from harness.clock import settle, write
+from harness.running import Conditions
+from harness.starting import require_same
 
 SCRIPT = (
     "import json\nimport sys\n"
@@ -55,16 +58,11 @@ def test_thaw_of_what_is_no_image(starter, built):
 
 def test_freeze_that_is_refused(starter, built):
     """The status, the module and the cause."""
-    write(
-        starter.folder / "project" / "starts_thread.py",
-        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
-    )
-    script = write(starter.folder / "project" / "main.py", "import starts_thread\nprint('runs')\n")
+    write(starter.folder / "project" / "fails.py", "raise RuntimeError('out of order')\n")
+    script = write(starter.folder / "project" / "main.py", "import fails\nprint('runs')\n")
     outcome = starter.freeze(script)
     assert outcome.status == 122, outcome
-    assert b"starts_thread" in outcome.stderr and b"thread" in outcome.stderr.replace(
-        b"starts_thread", b""
-    )
+    assert b"importing fails failed" in outcome.stderr and b"out of order" in outcome.stderr
 
 
 def test_freeze_before_any_start(each_starter, built):
@@ -160,3 +158,22 @@ def test_cache_keeps_its_limit(starter, built):
     assert sum(path.stat().st_blocks * 512 for path in starter.images()) <= size * 2.5
     assert starter.start(scripts[2], via="thaw", conditions=how).status == 0
     assert starter.start(scripts[0], via="thaw", conditions=how).status == 124
+
+
+@pytest.mark.parametrize("options", [(), ("-I",)], ids=["as it is", "isolated"])
+def test_freeze_of_a_module_before_any_start(starter, built, options):
+    """What `-m` runs is found where the interpreter looks: its package and leading imports are
+    preloaded, as if it had been started before.
+    """
+    folder = starter.folder / "project"
+    write(folder / "tool" / "__init__.py", "import fractions\n")
+    write(folder / "tool" / "__main__.py", "from tool import inner\nprint(inner.VALUE)\n")
+    write(folder / "tool" / "inner.py", "import email.message\nVALUE = 1\n")
+    conditions = Conditions(cwd=folder)
+    module = "json.tool" if options else "tool"
+    starter.ensure_frozen(*options, "-m", module, conditions=conditions)
+    (path,) = starter.images()
+    wanted = {"json", "argparse"} if options else {"tool", "tool.inner", "fractions"}
+    assert wanted <= set(images.read(path).meta["modules"])
+    plain = starter.plain(*options, "-m", module, conditions=conditions)
+    require_same(plain, starter.start(*options, "-m", module, via="thaw", conditions=conditions))

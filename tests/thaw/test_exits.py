@@ -4,10 +4,14 @@ letter.
 
 from __future__ import annotations
 
+import re
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from harness.clock import write
+from harness.starting import require_same
 
 # An object whose end is heard by the kernel and, while there is one, on standard output.
 LOUD = (
@@ -222,3 +226,17 @@ def test_script_that_vanishes(starter):
     if starter.glowplug:
         outcome = starter.start(script)
         assert (outcome.status, outcome.stdout, outcome.stderr) == (2, b"", plain.stderr)
+
+
+def test_errors_that_nobody_can_catch(each_starter):
+    """What is said of them has addresses in it."""
+    script = Path(__file__).parent / "situations" / "unraisable_errors.py"
+
+    def said(outcome):
+        return replace(outcome, stderr=re.sub(rb" at 0x[0-9a-f]+", b" at 0x", outcome.stderr))
+
+    plain = said(each_starter.plain(script))
+    assert plain.status == 1 and b"closed" in plain.stderr, plain.errors()
+    if each_starter.glowplug:
+        each_starter.ensure_frozen(script)
+        require_same(plain, said(each_starter.start(script, via="thaw")))

@@ -58,3 +58,32 @@ def test_fixed_hash_seed(starter, seed):
         "print(hash('x'), json.dumps(list({'a', 'b', 'c', 'd'})), sys.flags)\n",
     )
     starter.both(script, conditions=Conditions(env={"PYTHONHASHSEED": seed}), expect=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "seed"),
+    [([], None), ([], "random"), (["-R"], None), (["-R"], "0"), ([], "0")],
+    ids=["usual", "random", "option", "option_and_0", "0"],
+)
+def test_hash_seed_of_the_next_image(starter, built, options, seed):
+    """Random seeds are drawn for each image, also where `-R` turns them on again; fixed ones stay,
+    so that programs which rest on them are reproducible.
+    """
+    script = write(
+        starter.folder / "hashes.py",
+        "import json\nimport sys\nprint(hash('x'), sys.flags.hash_randomization)\n",
+    )
+    how = Conditions(env={} if seed is None else {"PYTHONHASHSEED": seed})
+    plain = [starter.plain(*options, script, conditions=how).text().split() for _ in range(2)]
+    fixed = plain[0] == plain[1]
+    assert fixed == (seed == "0" and not options)
+    thawed = []
+    for _ in range(2):
+        assert starter.freeze(*options, script, conditions=how).status == 0
+        outcomes = [starter.start(*options, script, via="thaw", conditions=how) for _ in range(2)]
+        assert outcomes[0].stdout == outcomes[1].stdout
+        thawed.append(outcomes[0].text().split())
+    assert [flag for _, flag in plain] == [flag for _, flag in thawed]
+    assert (thawed[0] == thawed[1]) == fixed
+    if fixed:
+        assert thawed[0] == plain[0]

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from harness import images, sandbox
+from harness import images, sandbox, tracing
 from harness.clock import settle, write
 from harness.interpreters import interpreters
 from harness.running import Conditions, run
@@ -89,6 +89,36 @@ def test_nothing_that_was_not_asked_for_is_written(starter, built):
         images.read(path).is_refusal for path in starter.images()
     )
     assert found(starter) == []
+
+
+def test_every_byte_that_a_freezer_writes(starter, built):
+    """Also what it writes to files that it removes again, or that never have a name."""
+    script = write(
+        starter.folder / "project" / "main.py", PROGRAM.format(file=starter.folder / "nothing")
+    )
+    output = starter.folder / "any.image"
+    freeze = ["freeze", "--python", starter.python]
+    for words in (
+        [*freeze, "--", script, ARGUMENT],
+        [*freeze, "--preload", "json", "-o", output],
+    ):
+        parts: dict[str, list[bytes]] = {}
+
+        def take(call: tracing.Call, parts=parts) -> bool:
+            if call.name in {"write", "pwrite64"}:
+                parts.setdefault(call.path, []).append(tracing.written(call))
+            return False
+
+        starter.fresh_work()
+        settle()
+        env = {**starter.env, **planted(starter).env}
+        outcome = tracing.run(starter.command(*words), env, starter.work, [tracing.Fault(take)])
+        assert outcome.status == 0, outcome
+        data = b"".join(b"".join(pieces) for pieces in parts.values())
+        # The image was written twice, for the rehearsal and with what that taught.
+        image = output if output in words else starter.images()[0]
+        assert image.stat().st_blocks * 512 * 2 < len(data) * 1.2 and b"json.decoder" in data
+        assert [secret for secret in ALL if secret.encode() in data] == []
 
 
 def test_search_would_find_a_secret(starter, built):

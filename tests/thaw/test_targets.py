@@ -63,8 +63,8 @@ def test_script_under_options(each_starter, options):
 def test_other_targets(starter, options, kind):
     folder = starter.folder / "project"
     write(folder / "reporting.py", CODE)
-    write(folder / "pack" / "__init__.py", "import json\nprint('package runs', __name__)\n")
-    write(folder / "pack" / "__main__.py", CODE)
+    write(folder / "pack" / "__init__.py", "import json\nNAME = __name__\n")
+    write(folder / "pack" / "__main__.py", f"import pack\n{CODE}\nprint(pack.NAME, __package__)\n")
     target, stdin = {
         "module": (("-m", "reporting"), b""),
         "package": (("-m", "pack"), b""),

@@ -11,10 +11,15 @@ const MOST_ROUNDS: usize = 1000;
 
 /// Has `command` started in a session of its own, without a terminal, whose leader is killed where the starting thread ends.
 pub fn set_apart(command: &mut Command) {
-    // SAFETY: between fork and exec the child makes two system calls, which are async-signal-safe, and allocates nothing.
+    let starter = std::process::id();
+    // SAFETY: between fork and exec the child makes three system calls, which are async-signal-safe, and allocates nothing.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            // The starter may have ended before.
+            if u32::try_from(libc::getppid()) != Ok(starter) {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
             match libc::setsid() {
                 -1 => Err(io::Error::last_os_error()),
                 _ => Ok(()),

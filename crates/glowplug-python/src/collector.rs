@@ -7,6 +7,7 @@
 //! The method definitions of the interpreter are changed, not the functions: `gc` is a module that can be made afresh, and functions that
 //! somebody has taken from it already have to answer alike.
 
+use crate::method::{self, OfTwo};
 use crate::object;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_int, c_void};
@@ -14,14 +15,6 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 type Pointer = *mut ffi::PyObject;
-/// How `PyCFunctionObject` of methodobject.h begins, in every CPython that is supported; pyo3-ffi's is not `repr(C)`.
-#[repr(C)]
-struct BuiltinFunction {
-    base: ffi::PyObject,
-    definition: *mut ffi::PyMethodDef,
-}
-/// `METH_NOARGS`, `METH_O` and `METH_VARARGS`.
-type OfTwo = unsafe extern "C" fn(Pointer, Pointer) -> Pointer;
 /// `METH_VARARGS | METH_KEYWORDS` and `METH_FASTCALL`.
 type OfThree = unsafe extern "C" fn(Pointer, *mut c_void, *mut c_void) -> Pointer;
 /// `METH_FASTCALL | METH_KEYWORDS`.
@@ -79,10 +72,7 @@ unsafe fn intercept(index: usize, function: Pointer) {
     // SAFETY: a built-in function points at its definition, which in gcmodule.c is a writable static table; the GIL is held, so nobody
     // calls it meanwhile. Which of the shapes it has is said by its flags.
     unsafe {
-        if ffi::PyCFunction_CheckExact(function) == 0 {
-            return;
-        }
-        let definition = (*function.cast::<BuiltinFunction>()).definition;
+        let Some(definition) = method::definition(function) else { return };
         const WITH_KEYWORDS: c_int = ffi::METH_VARARGS | ffi::METH_KEYWORDS;
         const FAST_WITH_KEYWORDS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
         let ours = match (*definition).ml_flags {

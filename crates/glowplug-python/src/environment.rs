@@ -1,6 +1,7 @@
 //! The environment as C sees it: what imports change there without os.environ knowing.
 
 use crate::object::{self, Object};
+use pyo3_ffi as ffi;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +13,23 @@ impl Snapshot {
     /// Now. The environment must not change meanwhile, which the GIL sees to.
     pub fn take() -> Snapshot {
         Snapshot(std::env::vars_os().collect())
+    }
+
+    /// A dict of names and values in bytes.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn to_dict(&self) -> Object {
+        // SAFETY: GIL by the caller.
+        unsafe {
+            let dict = object::dict();
+            for (name, value) in &self.0 {
+                let (name, value) =
+                    (object::bytes(name.as_bytes()), object::bytes(value.as_bytes()));
+                ffi::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr());
+            }
+            dict
+        }
     }
 }
 

@@ -1,25 +1,116 @@
-//! Initialises CPython exactly as its own `main` does, short of running anything.
+//! Initialises CPython exactly as its own `main` does, short of running anything and, for a freezer, of importing `site`.
 
+#[cfg(Py_3_13)]
+use crate::object::Object;
 use pyo3_ffi as ffi;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 
-/// Initialises the interpreter with the command line of `main`.
+/// The place of `no_site` in `sys.flags`, from CPython 3.9 to 3.15 (flags_fields in sysmodule.c).
+const NO_SITE: isize = 6;
+
+/// Initialises the interpreter with the command line of `main`, but leaves `site` to be imported: what site and the files that it runs
+/// look at has to be noted. Returns whether the program has a site at all; nothing else tells that it was not imported yet.
 ///
 /// # Safety
 /// `argc` and `argv` are those of `main`; no interpreter has been initialised.
-pub unsafe fn initialise(argc: c_int, argv: *mut *mut c_char) -> Result<(), String> {
+pub unsafe fn initialise(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> {
+    let mut has_site = false;
+    // SAFETY: by the caller; the change is to a struct that CPython has filled, before it is used.
+    unsafe {
+        initialise_after(argc, argv, |config| {
+            check(ffi::PyConfig_Read(config))?;
+            has_site = config.site_import != 0;
+            config.site_import = 0;
+            Ok(())
+        })?;
+        if has_site {
+            show_site()?;
+        }
+    }
+    Ok(has_site)
+}
+
+/// Initialises the interpreter with the command line of `main`, `site` and all.
+///
+/// # Safety
+/// As for [`initialise`].
+pub unsafe fn initialise_with_site(argc: c_int, argv: *mut *mut c_char) -> Result<(), String> {
+    // SAFETY: by the caller.
+    unsafe { initialise_after(argc, argv, |_| Ok(())) }
+}
+
+/// Initialises the interpreter, after a change to what it is told.
+///
+/// # Safety
+/// As for [`initialise`].
+unsafe fn initialise_after(
+    argc: c_int,
+    argv: *mut *mut c_char,
+    change: impl FnOnce(&mut ffi::PyConfig) -> Result<(), String>,
+) -> Result<(), String> {
     let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
     // SAFETY: PyConfig_InitPythonConfig initialises the whole struct; the extension is built for this CPython minor, so the layouts
-    // agree (the freezer asks the interpreter for its version before it picks the extension).
+    // agree (whoever picks the extension asks the interpreter for its version before).
     unsafe {
         ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
         let config = config.assume_init_mut();
         check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))?;
+        change(config)?;
         check(ffi::Py_InitializeFromConfig(config))?;
         ffi::PyConfig_Clear(config);
     }
     Ok(())
+}
+
+/// Says everywhere that there is a site: to the program, to C, and to interpreters that are made from this one.
+///
+/// # Safety
+/// The interpreter is initialised; GIL.
+unsafe fn show_site() -> Result<(), String> {
+    // SAFETY: by the caller; Py_NoSiteFlag is a C int; sys.flags has more than NO_SITE entries.
+    unsafe {
+        (*config().ok_or("this CPython does not export _Py_GetConfig")?).site_import = 1;
+        let flag = libc::dlsym(libc::RTLD_DEFAULT, c"Py_NoSiteFlag".as_ptr()).cast::<c_int>();
+        if !flag.is_null() {
+            flag.write(0);
+        }
+        let flags = ffi::PySys_GetObject(c"flags".as_ptr());
+        ffi::PyStructSequence_SetItem(flags, NO_SITE, ffi::PyLong_FromLong(0));
+    }
+    Ok(())
+}
+
+/// Gives interpreters that are made from this one the entry of `sys.path` that the program has.
+///
+/// # Safety
+/// The interpreter is initialised; GIL.
+#[cfg(Py_3_13)]
+pub unsafe fn share_path0(path0: &Object) {
+    // SAFETY: GIL by the caller; the field holds memory of PyMem_RawMalloc or NULL, and Py_DecodeLocale gives the former.
+    unsafe {
+        let text = path0.to_bytes().and_then(|bytes| std::ffi::CString::new(bytes).ok());
+        if let (Some(config), Some(text)) = (config(), text) {
+            ffi::PyMem_RawFree((*config).sys_path_0.cast());
+            (*config).sys_path_0 = ffi::Py_DecodeLocale(text.as_ptr(), std::ptr::null_mut());
+        }
+    }
+}
+
+/// The interpreter's own configuration, `None` where this CPython hides it.
+///
+/// # Safety
+/// The interpreter is initialised; GIL, which keeps others from reading what the caller changes.
+unsafe fn config() -> Option<*mut ffi::PyConfig> {
+    // SAFETY: CPython 3.9 to 3.15 export `const PyConfig *_Py_GetConfig(void)`, which gives the interpreter's own, writable struct.
+    unsafe {
+        let get = libc::dlsym(libc::RTLD_DEFAULT, c"_Py_GetConfig".as_ptr());
+        if get.is_null() {
+            return None;
+        }
+        type Get = unsafe extern "C" fn() -> *mut ffi::PyConfig;
+        Some(std::mem::transmute::<*mut c_void, Get>(get)())
+    }
 }
 
 /// # Safety

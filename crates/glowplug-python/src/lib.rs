@@ -8,12 +8,16 @@
 //! | `interpreter.rs` | initialises CPython as its own `main` would |
 //! | `job.rs` | what the freezer asks for, and what it is told |
 //! | `python/preload.py` | imports and notes what was read |
+//! | `python/apart.py`, `watch.rs` | whose import does what, and whether what is kept apart can be done later |
+//! | `python/arguments.py` | whose import looks at the program's arguments |
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
 //! | `collector.rs` | what `gc` tells of preloaded objects |
+//! | `listening.rs` | listeners in front of built-in functions while imports are recorded |
+//! | `method.rs` | the definitions of built-in functions |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
 //! | `lazy.rs`, `lazy/` | lazy imports |
@@ -36,6 +40,10 @@ mod interpreter;
 mod job;
 mod lazy;
 #[cfg(feature = "freeze")]
+mod listening;
+#[cfg(feature = "freeze")]
+mod method;
+#[cfg(feature = "freeze")]
 mod native;
 mod object;
 #[cfg(feature = "freeze")]
@@ -46,6 +54,8 @@ mod program;
 mod still;
 #[cfg(feature = "freeze")]
 mod thawed;
+#[cfg(feature = "freeze")]
+mod watch;
 
 use std::ffi::{c_char, c_int};
 
@@ -91,13 +101,21 @@ unsafe fn freeze(
     argv: *mut *mut c_char,
 ) -> c_int {
     still::default_signals();
+    let environment = environment::Snapshot::take();
     // SAFETY: by the caller.
-    if let Err(message) = unsafe { interpreter::initialise(argc, argv) } {
-        let _ = freezer.send(&[job::Note::refused(&message)]);
+    let has_site = match unsafe { interpreter::initialise(argc, argv) } {
+        Ok(has_site) => has_site,
+        Err(message) => {
+            let _ = freezer.send(&[job::Note::refused(&message)]);
+            return EXIT_NOT_PREPARED;
+        }
+    };
+    if !has_site {
+        let _ = freezer.send(&[job::Note::refused("the interpreter runs without site")]);
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
-    unsafe { still::prepare_and_stand_still(freezer, job) }
+    unsafe { still::prepare_and_stand_still(freezer, job, &environment) }
 }
 
 /// Nothing is frozen on this minor.

@@ -1,9 +1,9 @@
 //! Functions that the embedded Python code calls.
 
 use crate::object::{self, Object};
-use crate::population;
+use crate::{listening, population, watch};
 use pyo3_ffi as ffi;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 
 /// State of numpy's MT19937, as `mt19937_state` in numpy/random/src/mt19937.h: 624 words and the place of the next.
@@ -19,12 +19,19 @@ pub unsafe fn functions() -> Object {
     // SAFETY: GIL by the caller; the method definitions are leaked, so they outlive the functions.
     unsafe {
         let table = object::dict();
-        let methods: [(&CStr, Method); 5] = [
+        let methods: [(&CStr, Method); 12] = [
             (c"recorder_flags", recorder_flags),
             (c"population", population),
             (c"flush_c", flush_c),
             (c"refill_mt19937", refill_mt19937),
             (c"is_finalizing", is_finalizing),
+            (c"recorder_module", recorder_module),
+            (c"mt19937_state", mt19937_state),
+            (c"watch_begin", watch::begin),
+            (c"watch_end", watch::end),
+            (c"watch_own", watch::own),
+            (c"twin", listening::twin),
+            (c"listen", listening::listen),
         ];
         for (name, method) in methods {
             let definition = Box::leak(Box::new(ffi::PyMethodDef {
@@ -93,6 +100,26 @@ unsafe extern "C" fn recorder_flags(
     }
 }
 
+/// `recorder_module(name)`: what happens from here on is the doing of this module; an empty name for none.
+unsafe extern "C" fn recorder_module(
+    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by CPython with a tuple; the recorder exports `void glowplug_recorder_module(const char *)`.
+    unsafe {
+        let name = Object::borrowed(ffi::PyTuple_GetItem(arguments, 0));
+        let Some(name) = name.and_then(|name| name.to_bytes()) else { return ptr::null_mut() };
+        let Ok(name) = CString::new(name) else { return object::none().into_ptr() };
+        let tell = recorder(c"glowplug_recorder_module");
+        if !tell.is_null() {
+            let tell =
+                std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const c_char)>(tell);
+            tell(name.as_ptr());
+        }
+        object::none().into_ptr()
+    }
+}
+
 /// `population(closely)`: how many descriptors, threads, child processes and, if one looks closely, shared writable mappings the process
 /// has, by system calls that the recorder does not see.
 unsafe extern "C" fn population(
@@ -120,6 +147,23 @@ unsafe extern "C" fn flush_c(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *m
     }
 }
 
+/// The state of the generator in a capsule of numpy's: its words, and behind them the place of the next. NULL with an exception set
+/// where it is something else.
+///
+/// # Safety
+/// GIL; the tuple's first entry is the capsule of an MT19937, as the legacy global generator is.
+unsafe fn mt19937(arguments: *mut ffi::PyObject) -> *mut u32 {
+    // SAFETY: a capsule of this name holds numpy's `bitgen_t`, whose first member points at the generator's state.
+    unsafe {
+        let capsule = ffi::PyTuple_GetItem(arguments, 0);
+        let generator = ffi::PyCapsule_GetPointer(capsule, c"BitGenerator".as_ptr());
+        if generator.is_null() {
+            return ptr::null_mut();
+        }
+        generator.cast::<*mut u32>().read()
+    }
+}
+
 /// `refill_mt19937(capsule)`: fresh entropy for numpy's global generator, in place.
 ///
 /// Seeding through numpy's own function costs about 3 ms and 225 page faults after a thaw.
@@ -127,18 +171,31 @@ unsafe extern "C" fn refill_mt19937(
     _: *mut ffi::PyObject,
     arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: a capsule of this name holds numpy's `bitgen_t`, whose first member points at the generator's state; the caller
-    // passes the legacy global generator, which is an MT19937.
+    // SAFETY: the caller passes the capsule of numpy's global generator.
     unsafe {
-        let capsule = ffi::PyTuple_GetItem(arguments, 0);
-        let generator = ffi::PyCapsule_GetPointer(capsule, c"BitGenerator".as_ptr());
-        if generator.is_null() {
+        let state = mt19937(arguments);
+        if state.is_null() {
             return ptr::null_mut();
         }
-        let state = generator.cast::<*mut u32>().read();
         fill(state.cast(), MT19937_WORDS * 4);
         state.add(MT19937_WORDS).cast::<i32>().write(MT19937_WORDS as i32);
         object::none().into_ptr()
+    }
+}
+
+/// `mt19937_state(capsule)`: the state of numpy's global generator, bytes to be compared.
+unsafe extern "C" fn mt19937_state(
+    _: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the caller passes the capsule of numpy's global generator.
+    unsafe {
+        let state = mt19937(arguments);
+        if state.is_null() {
+            return ptr::null_mut();
+        }
+        let words = std::slice::from_raw_parts(state.cast::<u8>(), (MT19937_WORDS + 1) * 4);
+        object::bytes(words).into_ptr()
     }
 }
 

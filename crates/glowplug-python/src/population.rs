@@ -4,6 +4,7 @@
 //! process that is frozen is as it would be without being looked at.
 
 use std::ffi::CStr;
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::ControlFlow;
 
 /// Bytes that are read at once.
@@ -12,9 +13,10 @@ const BUFFER: usize = 8192;
 /// Longest path that is put together here: `/proc/ID/task/ID/children` and its zero.
 const PATH: usize = 64;
 
-/// Descriptors, threads, child processes, and, if one looks `closely`, mappings that are shared and writable: listing the mappings of a
-/// large process takes a millisecond.
-pub fn count(closely: bool) -> [u64; 4] {
+/// Descriptors, threads, child processes, if one looks `closely` mappings that are shared and writable (listing the mappings of a
+/// large process takes a millisecond), bytes that were printed, and a digest of what the kernel keeps for the process and a thaw
+/// does not carry over.
+pub fn count(closely: bool) -> [u64; 6] {
     let (mut threads, mut children) = (0, 0);
     each_entry(c"/proc/self/task", |thread| {
         threads += 1;
@@ -23,7 +25,59 @@ pub fn count(closely: bool) -> [u64; 4] {
     children += orphans();
     let mut descriptors = 0;
     each_entry(c"/proc/self/fd", |_| descriptors += 1);
-    [descriptors, threads, children, if closely { shared_mappings() } else { 0 }]
+    let shared = if closely { shared_mappings() } else { 0 };
+    [descriptors, threads, children, shared, printed(), attributes()]
+}
+
+/// Bytes in the file that the freezer gave this process as standard output and error.
+fn printed() -> u64 {
+    // SAFETY: NULL flushes every stream; the struct is plain data that the kernel fills.
+    unsafe {
+        libc::fflush(std::ptr::null_mut());
+        let mut status: libc::stat = std::mem::zeroed();
+        let done = libc::syscall(libc::SYS_fstat, libc::STDOUT_FILENO, &mut status);
+        if done == 0 { status.st_size.unsigned_abs() } else { 0 }
+    }
+}
+
+/// A digest of limits, timers, affinity, priority, session, name and signal mask.
+fn attributes() -> u64 {
+    let mut digest = DefaultHasher::new();
+    let null = std::ptr::null_mut::<u8>();
+    // SAFETY: the calls only ask, each for a struct that fits into the buffer.
+    unsafe {
+        let mut buffer = [0u64; 16];
+        for resource in 0..16 {
+            let at = buffer.as_mut_ptr();
+            digest.write_i64(libc::syscall(libc::SYS_prlimit64, 0, resource, null, at));
+            digest.write_u64(buffer[0]);
+            digest.write_u64(buffer[1]);
+        }
+        for timer in 0..3 {
+            // Time that is left changes; whether there is some does not.
+            buffer = [0; 16];
+            libc::syscall(libc::SYS_getitimer, timer, buffer.as_mut_ptr());
+            digest.write_u8(u8::from(buffer[2] != 0 || buffer[3] != 0));
+        }
+        buffer = [0; 16];
+        libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&buffer), buffer.as_mut_ptr());
+        buffer.iter().for_each(|&word| digest.write_u64(word));
+        buffer = [0; 16];
+        libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, buffer.as_mut_ptr(), 0, 0, 0);
+        digest.write_u64(buffer[0]);
+        digest.write_u64(buffer[1]);
+        for option in [libc::PR_GET_DUMPABLE, libc::PR_GET_NO_NEW_PRIVS] {
+            digest.write_i64(libc::syscall(libc::SYS_prctl, option, 0, 0, 0, 0));
+        }
+        let mut mask = 0u64;
+        libc::syscall(libc::SYS_rt_sigprocmask, 0, null, &mut mask, 8);
+        digest.write_u64(mask);
+        for number in [libc::SYS_getsid, libc::SYS_getpgid, libc::SYS_sched_getscheduler] {
+            digest.write_i64(libc::syscall(number, 0));
+        }
+        digest.write_i64(libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0));
+    }
+    digest.finish()
 }
 
 fn shared_mappings() -> u64 {
@@ -51,7 +105,8 @@ fn shared_mappings() -> u64 {
 /// Processes that lost their parents: the freezer, which is this process's parent, adopts them. This process is counted as well.
 fn orphans() -> u64 {
     // SAFETY: only asks.
-    let mut parent = unsafe { libc::getppid() }.unsigned_abs();
+    let parent = unsafe { libc::syscall(libc::SYS_getppid) };
+    let mut parent = u32::try_from(parent).unwrap_or(0);
     let mut digits = [b'0'; 10];
     let mut first = digits.len();
     while parent > 0 && first > 0 {

@@ -150,9 +150,6 @@ unsafe fn run_file(
             close,
             &mut flags,
         ));
-        if result.is_some() {
-            libc::fflush(ptr::null_mut());
-        }
         if set_file {
             let pending = PendingException::take();
             for entry in [Some(c"__file__"), HAS_CACHED.then_some(c"__cached__")].iter().flatten() {

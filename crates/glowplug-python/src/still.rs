@@ -1,5 +1,6 @@
 //! The freeze point: the process prepares itself, forks, and the child stands still while the freezer reads its memory.
 
+use crate::environment::Snapshot;
 use crate::job::{Freezer, Job, Note};
 use crate::object::{self, Object};
 use crate::{EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, thawed};
@@ -12,6 +13,8 @@ use std::ptr;
 
 const PRELOAD: &str = include_str!("python/preload.py");
 const MEND: &str = include_str!("python/mend.py");
+const APART: &str = include_str!("python/apart.py");
+const ARGUMENTS: &str = include_str!("python/arguments.py");
 const RENEW: &str = include_str!("python/renew.py");
 const HOOKS: &str = include_str!("python/hooks.py");
 
@@ -88,16 +91,20 @@ std::arch::global_asm!(
     "    ret",
 );
 
-/// Imports what the job names, tells the freezer, and stands still in a forked child. In a thawed process it goes on with the program.
+/// Imports what the job names, notes what has changed in the `environment` of its start, tells the freezer, and stands still in a forked child. In a thawed process it goes on with the program.
 ///
 /// # Safety
 /// The interpreter is initialised, the caller holds the GIL, and no Python frame is active.
-pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int {
+pub unsafe fn prepare_and_stand_still(
+    freezer: &mut Freezer,
+    job: &Job,
+    environment: &Snapshot,
+) -> c_int {
     // SAFETY: GIL by the caller.
     unsafe {
         let namespace = object::dict();
         let functions = native::functions();
-        let notes = match preload(&namespace, &functions, job) {
+        let notes = match preload(&namespace, &functions, job, environment) {
             Ok(notes) => notes,
             Err(reason) => vec![Note::refused(&reason)],
         };
@@ -132,11 +139,19 @@ pub unsafe fn prepare_and_stand_still(freezer: &mut Freezer, job: &Job) -> c_int
 
 /// # Safety
 /// GIL.
-unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<Vec<Note>, String> {
+unsafe fn preload(
+    namespace: &Object,
+    functions: &Object,
+    job: &Job,
+    environment: &Snapshot,
+) -> Result<Vec<Note>, String> {
     // SAFETY: GIL by the caller.
     unsafe {
         namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
-        if ![PRELOAD, MEND, RENEW, HOOKS].iter().all(|code| native::run_code(code, namespace)) {
+        if ![PRELOAD, APART, ARGUMENTS, MEND, RENEW, HOOKS]
+            .iter()
+            .all(|code| native::run_code(code, namespace))
+        {
             ffi::PyErr_Print();
             return Err("Glowplug's own Python code does not run here".to_owned());
         }
@@ -146,12 +161,12 @@ unsafe fn preload(namespace: &Object, functions: &Object, job: &Job) -> Result<V
             ffi::PyDict_SetItem(asked.as_ptr(), object::string(name).as_ptr(), values.as_ptr());
         }
         let preload = namespace.entry(c"preload").ok_or("no preload")?;
-        let before = environment::Snapshot::take();
+        namespace.set_entry(c"environment", &environment.to_dict());
         let Some(report) = preload.call_with(&asked, functions) else {
             ffi::PyErr_Print();
             return Err("preloading failed".to_owned());
         };
-        namespace.set_entry(c"environ_changes", &environment::changes_since(&before));
+        namespace.set_entry(c"environ_changes", &environment::changes_since(environment));
         // What extension modules printed: the freezer looks at the output next.
         libc::fflush(ptr::null_mut());
         Ok(notes(&report))

@@ -228,6 +228,10 @@ unsafe fn describe(
         start.set_entry(c"frozen_path0", &object::integer(u64::from(frozen_path0)));
         let path0 = if safe_path() { object::none() } else { path0(target) };
         start.set_entry(c"path0", &path0);
+        #[cfg(Py_3_13)]
+        if path0.as_ptr() != object::none().as_ptr() {
+            crate::interpreter::share_path0(&path0);
+        }
         if let Target::Script(path) = target {
             let file = program::absolute(path);
             start.set_entry(c"script", &object::string(file.to_bytes()));

@@ -1,8 +1,9 @@
 //! What the extension calls. It finds these functions with `dlsym`, since a process that was not
 //! started with the recorder does not have them.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_char, c_int};
 
+use crate::notes;
 use crate::record::{self, Detail, Record};
 
 /// Sets and clears flags of the record, in this order; nothing where this process does not record.
@@ -11,6 +12,19 @@ use crate::record::{self, Detail, Record};
 pub extern "C" fn glowplug_recorder_flags(set: u64, clear: u64) {
     if let Some(record) = Record::of(Detail::Light) {
         record.change_flags(set, clear);
+    }
+}
+
+/// Says which module is being imported from here on, so that what happens next can be told to be its
+/// doing; an empty name for none.
+///
+/// # Safety
+/// `name` must be a NUL-ended string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glowplug_recorder_module(name: *const c_char) {
+    if !name.is_null() {
+        // SAFETY: handed on from our caller.
+        notes::importing(unsafe { CStr::from_ptr(name) }.to_bytes());
     }
 }
 

@@ -126,6 +126,10 @@ impl Missing for c_int {
     const VALUE: Self = -1;
 }
 
+impl Missing for libc::mode_t {
+    const VALUE: Self = libc::mode_t::MAX;
+}
+
 impl Missing for isize {
     const VALUE: Self = -1;
 }

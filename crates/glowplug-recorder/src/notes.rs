@@ -6,6 +6,7 @@
 //! Nothing here is inlined: with its many hooks, a small library loads faster.
 
 use core::ffi::{CStr, c_char, c_int};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::record::{Detail, FINDER_IS_LISTING, Op, Record};
 use crate::syscall;
@@ -204,6 +205,77 @@ pub unsafe fn asked(name: *const c_char) {
 pub fn named(op: Op, name: &[u8]) {
     if let Some(record) = Record::of(Detail::Full) {
         record.append(op, &[name]);
+    }
+}
+
+/// Notes a signal that was sent, by its number.
+#[inline(never)]
+pub fn signalled(signal: c_int) {
+    // Their numbers have two digits at most.
+    let digit = |number: c_int| b'0' + number.rem_euclid(10) as u8;
+    named(Op::Signal, &[digit(signal / 10), digit(signal)]);
+}
+
+/// What changes from one moment, process or machine to the next.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub enum Moment {
+    /// A clock.
+    Time = 1,
+    /// The process id.
+    ProcessId = 2,
+    /// The kernel's random numbers.
+    Entropy = 4,
+    /// The host's name.
+    Host = 8,
+    /// The file mode mask.
+    Mask = 16,
+    /// What the standard streams are: terminals or not, of which size and settings.
+    Terminal = 32,
+    /// Resource limits and the priority.
+    Limits = 64,
+}
+
+impl Moment {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Time => b"time",
+            Self::ProcessId => b"pid",
+            Self::Entropy => b"entropy",
+            Self::Host => b"host",
+            Self::Mask => b"umask",
+            Self::Terminal => b"terminal",
+            Self::Limits => b"limits",
+        }
+    }
+}
+
+/// The moments that have been noted for the module that is being imported: one entry each is enough.
+static NOTED: AtomicU8 = AtomicU8::new(0);
+
+/// Notes that something of the moment was asked for. What a library's own threads ask for at any
+/// time is nothing that an import would do again.
+#[inline]
+pub fn momentary(what: Moment) {
+    if let Some(record) = Record::of(Detail::Full) {
+        momentary_in(&record, what);
+    }
+}
+
+#[inline(never)]
+fn momentary_in(record: &Record, what: Moment) {
+    let noted = NOTED.load(Ordering::Relaxed) & what as u8 != 0;
+    if !noted && syscall::thread_id() == syscall::process_id() {
+        NOTED.fetch_or(what as u8, Ordering::Relaxed);
+        record.append(Op::Moment, &[what.name()]);
+    }
+}
+
+/// Notes which module is being imported from here on.
+pub fn importing(module: &[u8]) {
+    if let Some(record) = Record::of(Detail::Full) {
+        NOTED.store(0, Ordering::Relaxed);
+        record.append(Op::Module, &[module]);
     }
 }
 

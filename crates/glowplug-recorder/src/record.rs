@@ -60,8 +60,16 @@ pub enum Op {
     Environment = b'E',
     /// A process that was started.
     Process = b'X',
-    /// A socket that was connected or bound.
+    /// A socket that was connected.
     Connection = b'C',
+    /// A socket that was bound.
+    Binding = b'B',
+    /// A signal that was sent.
+    Signal = b'K',
+    /// Something of the moment that was asked for: `time`, `pid`, `entropy`, `host`, `umask`.
+    Moment = b'T',
+    /// The module that is being imported from here on; empty for none.
+    Module = b'M',
 }
 
 // The states: not started yet, never (again) recording, or recording in some detail.
@@ -130,6 +138,11 @@ pub unsafe fn stop() {
             unsafe { syscall::unmap(mapping, length) };
         }
     }
+}
+
+/// Whether this is the interpreter of a freezer, or was forked from it, and has not been frozen yet.
+pub fn is_in_freezer() -> bool {
+    STATE.load(Ordering::Acquire) == FULL
 }
 
 /// The record that this process writes to.

@@ -33,6 +33,12 @@ pub fn process_id() -> c_int {
     unsafe { call(libc::SYS_getpid, [0; 6]) as c_int }
 }
 
+/// The id of this thread.
+pub fn thread_id() -> c_int {
+    // SAFETY: gettid has no arguments and cannot fail.
+    unsafe { call(libc::SYS_gettid, [0; 6]) as c_int }
+}
+
 /// The size of an open file in bytes, if it is one.
 pub fn file_size(descriptor: c_int) -> Option<usize> {
     // SAFETY: `stat` is plain data for which all zeros is a value.

@@ -10,6 +10,11 @@ pub fn plain(reason: impl Display) {
     line(format_args!("glowplug: plain: {reason}"));
 }
 
+/// Says that a module is not in the image, and why.
+pub fn apart(module: &str, cause: &str) {
+    line(format_args!("glowplug: not preloaded: {module}, which {cause} when it is imported"));
+}
+
 /// Reports an error.
 pub fn error(error: impl Display) {
     line(format_args!("error: {error}"));

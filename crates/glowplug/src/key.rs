@@ -258,6 +258,16 @@ pub fn of_values<'a>(
 ) -> Digest {
     let mut fields = Fields::new("values");
     for name in names {
+        if let [b'=', prefix @ ..] = name {
+            let mut variables: Vec<_> =
+                environment.variables().filter(|(name, _)| name.starts_with(prefix)).collect();
+            variables.sort_unstable();
+            fields.add(name).add(&(variables.len() as u64).to_le_bytes());
+            for (name, value) in variables {
+                fields.add(name).add(value);
+            }
+            continue;
+        }
         fields.add(name).add_optional(environment.get(name).map(|value| value.as_bytes()));
     }
     fields.finish()

@@ -17,6 +17,7 @@ pub mod learn;
 pub mod meta;
 pub mod privilege;
 pub mod profiling;
+pub mod renewal;
 pub mod runtime;
 pub mod script;
 pub mod secrets;

@@ -1,5 +1,7 @@
-//! What an image says about itself for people. Nothing is decided by it, so everything in it is optional.
+//! What an image says about itself for people. Nothing is decided by it but what is preloaded when the image is renewed, so everything
+//! in it is optional.
 
+use crate::freeze::KeptApart;
 use serde::{Deserialize, Serialize};
 
 /// The Meta section of an image.
@@ -22,6 +24,10 @@ pub struct Meta {
     pub env_names: Vec<String>,
     /// What was noticed when it was frozen.
     pub notes: Vec<String>,
+    /// Modules that are imported at each start, and why.
+    pub apart: Vec<KeptApart>,
+    /// Where there are such modules: what was imported all the same, in order.
+    pub roots: Vec<String>,
     /// Of a refusal: why the program may not be frozen.
     pub reason: Option<String>,
     /// Digest (blake3, hexadecimal) of the page contents.

@@ -102,6 +102,12 @@ impl<'a> Start<'a> {
         Ok(Freezable { key, script })
     }
 
+    /// Whether this start may have an image made in the background.
+    pub fn may_freeze(&self) -> bool {
+        // As process 1 it would have to reap the freezer, which plain python would not know of.
+        self.settings.freeze && std::process::id() != 1
+    }
+
     /// A path as seen from the root.
     pub fn absolute(&self, path: &Path) -> PathBuf {
         match &self.folder {

@@ -25,7 +25,7 @@ pub const KIND: &[u8] = b"lazy";
 pub unsafe fn run(job: &Job, argc: c_int, argv: *mut *mut c_char) -> c_int {
     // SAFETY: by the caller; after the initialisation this thread holds the GIL.
     unsafe {
-        if let Err(message) = interpreter::initialise(argc, argv) {
+        if let Err(message) = interpreter::initialise_with_site(argc, argv) {
             eprintln!("error: {message}");
             return crate::EXIT_NOT_PREPARED;
         }

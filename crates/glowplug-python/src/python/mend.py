@@ -2,7 +2,7 @@
 true again.
 
 The namespace is that of preload.py and renew.py: `environment_changes`, `environ_changes`,
-`reserved_importer` and `renew` come from there.
+`umask_change`, `reserved_importer` and `renew` come from there.
 """
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -14,7 +14,9 @@ def mend(start, native):
     """
     os = sys.modules["os"]
     _environment(os, start["environ"])
-    renew()
+    if umask_change is not None:
+        os.umask(umask_change)
+    renew(native)
     _arguments(os, start)
     _importer(start.get("script"))
     _signals(start["ignored"])
@@ -150,13 +152,19 @@ def _randomness(native):
     """Generators that were seeded at import.
 
     `random` has been seeded by its own fork handler. OpenSSL seeds itself where the process id is
-    not the one it saw last; the
-    restorer refuses the ids of the frozen process and its parent. Adding entropy to it here would
-    cost 2.5 ms.
+    not the one it saw last, and the recorder tells it an id that no process has. Adding entropy to
+    it here would cost 2.5 ms.
     """
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile._name_sequence = None
+    object_id = getattr(sys.modules.get("bson.objectid"), "ObjectId", None)
+    if object_id is not None and hasattr(object_id, "_ObjectId__random"):
+        # It compares process ids by itself, but in Python, which is told the frozen one's.
+        import os
+
+        object_id._ObjectId__random = os.urandom(5)
+        object_id._inc = int.from_bytes(os.urandom(3), "big")
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
         native["refill_mt19937"](mtrand._rand._bit_generator.capsule)

@@ -1,5 +1,5 @@
-"""What modules derive from the whole environment when they are imported, and how a thawed process
-makes it again.
+"""What modules derive from the whole environment, or keep of the moment, when they are imported,
+and how a thawed process makes it again.
 
 A module that takes the whole environment is no reason to refuse if it stands in this table, and if
 what it holds when it is frozen is exactly what `fresh` makes: then the same function makes the
@@ -52,6 +52,177 @@ RENEWALS = {
     "pre_commit.xargs": _PreCommitArguments,
 }
 
+# What modules of the reviewed table keep of the moment in which they were imported. `holds` tells
+# whether a module keeps it where `renew` makes it again; another version may not.
+
+
+class _DateutilYear:
+    """Years of two digits are taken for those around this one."""
+
+    @staticmethod
+    def holds(module):
+        return {"_year", "_century"} <= vars(module.DEFAULTPARSER.info).keys()
+
+    @staticmethod
+    def renew(module, native):
+        year = sys.modules["time"].localtime().tm_year
+        info = module.DEFAULTPARSER.info
+        info._year, info._century = year, year // 100 * 100
+
+
+class _F2pyDate:
+    """The date in the code that f2py generates."""
+
+    @staticmethod
+    def date(module):
+        time = sys.modules["time"]
+        return time.asctime(time.gmtime(module.generationtime))
+
+    @classmethod
+    def holds(cls, module):
+        return cls.date(module) in module.module_rules["modulebody"]
+
+    @classmethod
+    def renew(cls, module, native):
+        if "SOURCE_DATE_EPOCH" in sys.modules["os"].environ:
+            return
+        before = cls.date(module)
+        module.generationtime = int(sys.modules["time"].time())
+        rules = module.module_rules
+        rules["modulebody"] = rules["modulebody"].replace(before, cls.date(module))
+
+
+class _AiohttpMasks:
+    """The generator of masks is an argument's default."""
+
+    @staticmethod
+    def generators(module):
+        defaults = module.WebSocketWriter.__init__.__kwdefaults__ or {}
+        kind = sys.modules["random"].Random
+        return [value for value in defaults.values() if type(value) is kind]
+
+    @classmethod
+    def holds(cls, module):
+        return bool(cls.generators(module))
+
+    @classmethod
+    def renew(cls, module, native):
+        for generator in cls.generators(module):
+            generator.seed()
+
+
+class _RichLinks:
+    """Links are numbered from a random number on, so that terminals tell those of two programs
+    apart.
+    """
+
+    @staticmethod
+    def holds(module):
+        return type(module._id_generator) is sys.modules["itertools"].count
+
+    @staticmethod
+    def renew(module, native):
+        module._id_generator = type(module._id_generator)(module.getrandbits(24))
+
+
+class _SklearnTrees:
+    """The generator of a tree that is grown without one is an argument's default."""
+
+    @staticmethod
+    def generators(module):
+        defaults = module.TreeGrower.__init__.__defaults__ or ()
+        kind = sys.modules["numpy.random._generator"].Generator
+        return [value for value in defaults if type(value) is kind]
+
+    @classmethod
+    def holds(cls, module):
+        bits = [generator.bit_generator for generator in cls.generators(module)]
+        return bool(bits) and all(type(b).__name__ == "PCG64" for b in bits)
+
+    @classmethod
+    def renew(cls, module, native):
+        for generator in cls.generators(module):
+            entropy = sys.modules["os"].urandom(32)
+            number = int.from_bytes(entropy[:16], "little")
+            # The increment of this generator is odd.
+            step = int.from_bytes(entropy[16:], "little") | 1
+            bits = generator.bit_generator
+            state = {"state": number, "inc": step}
+            bits.state = {"bit_generator": "PCG64", "state": state, "has_uint32": 0, "uinteger": 0}
+
+
+class _SklearnSplits:
+    """As `_SklearnTrees`, but the argument is one of compiled code, whose defaults nobody else
+    refers to.
+    """
+
+    generator = None
+
+    @classmethod
+    def holds(cls, module):
+        mtrand = sys.modules["numpy.random.mtrand"]
+        gc = built_in("gc")
+        alone = [
+            value
+            for value in gc.get_objects()
+            if type(value) is mtrand.RandomState and value is not mtrand._rand
+        ]
+        # Besides that list.
+        alone = [value for value in alone if len(gc.get_referrers(value)) == 1]
+        if len(alone) == 1 and hasattr(alone[0]._bit_generator, "_legacy_seeding"):
+            cls.generator = alone[0]
+        return cls.generator is not None
+
+    @classmethod
+    def renew(cls, module, native):
+        native["refill_mt19937"](cls.generator._bit_generator.capsule)
+
+
+MOMENTS = {
+    "dateutil.parser._parser": _DateutilYear,
+    "numpy.f2py.rules": _F2pyDate,
+    "aiohttp._websocket.writer": _AiohttpMasks,
+    "rich.style": _RichLinks,
+    "sklearn.ensemble._hist_gradient_boosting.grower": _SklearnTrees,
+    "sklearn.ensemble._hist_gradient_boosting.splitting": _SklearnSplits,
+}
+
+
+def unknown_moments():
+    """Modules that keep something of their moment elsewhere than they are known to."""
+    for name, moment in MOMENTS.items():
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        try:
+            known = moment.holds(module)
+        except Exception:
+            known = False
+        if not known:
+            yield name
+
+
+# Functions that go through the whole environment for variables whose names begin so, and look at
+# nothing else, by module; docs/imports.md says in which versions they were read.
+SCANS = {
+    "dask.config": ("collect_env", "DASK_"),
+    "networkx.utils.backends": ("_set_configs_from_environment", "NETWORKX_"),
+    "numba.core.config": ("update", "NUMBA_"),
+}
+
+
+def scanned_prefix(frame):
+    """How the names begin that the first frame outside the environment's own code looks for, or
+    None.
+    """
+    function, prefix = SCANS.get(frame.f_globals.get("__name__"), (None, None))
+    name = frame.f_code.co_name
+    if name.startswith("<") and frame.f_back is not None:
+        # A comprehension, which has a frame of its own before 3.12.
+        name = frame.f_back.f_code.co_name
+    return prefix if name == function else None
+
+
 # Names of the modules that took the environment before the process stood still.
 renewed = []
 
@@ -82,11 +253,15 @@ def can_renew(name):
         return False
 
 
-def renew():
+def renew(native):
     """Makes again what depends on the environment, which has been mended before."""
     for name in renewed:
         module = sys.modules[name]
         RENEWALS[name].replace(module, RENEWALS[name].fresh(module))
+    for name, moment in MOMENTS.items():
+        module = sys.modules.get(name)
+        if module is not None:
+            moment.renew(module, native)
     _libraries()
 
 

@@ -3,13 +3,17 @@
 //! Their safety contracts are those of the functions that they stand for: arguments are handed on
 //! as they came, and a pointer is read here only where the real function has read it as well.
 
+mod attributes;
 mod directories;
 mod environment;
+mod identity;
 mod libraries;
 mod links;
+mod moment;
 mod names;
 mod opening;
 mod processes;
+mod signals;
 mod sockets;
 mod status;
 mod threads;

@@ -6,14 +6,14 @@ use libc::{sa_family_t, sockaddr, socklen_t};
 
 use super::hooks;
 use crate::notes::named;
-use crate::record::Op::Connection;
+use crate::record::Op::{self, Binding, Connection};
 use crate::syscall;
 
 hooks! {
     fn connect(socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int
-        => |result| reached(result == 0, address.cast(), length);
+        => |result| reached(Connection, result == 0, address.cast(), length);
     fn bind(socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int
-        => |result| reached(result == 0, address.cast(), length);
+        => |result| reached(Binding, result == 0, address.cast(), length);
 }
 
 /// Notes the kind of the address, and the path of a local one. A connection that failed or is still
@@ -21,7 +21,7 @@ hooks! {
 ///
 /// # Safety
 /// `address` must be what the real function was given, of `length` bytes unless the kernel refused.
-unsafe fn reached(success: bool, address: *const c_void, length: socklen_t) {
+unsafe fn reached(op: Op, success: bool, address: *const c_void, length: socklen_t) {
     let refused = [libc::EFAULT, libc::EINVAL, libc::EBADF, libc::ENOTSOCK];
     let length = length as usize;
     if !success && refused.contains(&syscall::errno()) || length < size_of::<sa_family_t>() {
@@ -31,17 +31,17 @@ unsafe fn reached(success: bool, address: *const c_void, length: socklen_t) {
     // aligned for us.
     let family = unsafe { address.cast::<sa_family_t>().read_unaligned() };
     match c_int::from(family) {
-        libc::AF_INET => named(Connection, b"inet"),
-        libc::AF_INET6 => named(Connection, b"inet6"),
-        libc::AF_NETLINK => named(Connection, b"netlink"),
+        libc::AF_INET => named(op, b"inet"),
+        libc::AF_INET6 => named(op, b"inet6"),
+        libc::AF_NETLINK => named(op, b"netlink"),
         libc::AF_UNIX => {
             let name = address.cast::<u8>().wrapping_add(size_of::<sa_family_t>());
             // SAFETY: the kernel has read `length` bytes from the address.
             let name =
                 unsafe { core::slice::from_raw_parts(name, length - size_of::<sa_family_t>()) };
-            named(Connection, local_name(name));
+            named(op, local_name(name));
         }
-        _ => named(Connection, b"other"),
+        _ => named(op, b"other"),
     }
 }
 

@@ -48,6 +48,36 @@ fn python_records_on_after_it_started_children() {
     }
 }
 
+const IDS: &str = "
+import ctypes, os
+# Called by libffi, which is another library than the one that holds Python.
+asked = ctypes.CDLL(None).getpid()
+print(os.getpid(), asked)
+child = os.fork()
+if child == 0:
+    print(os.getpid(), ctypes.CDLL(None).getpid(), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+";
+
+#[test]
+fn libraries_of_a_freezer_are_told_an_id_that_nobody_has() {
+    for python in pythons() {
+        for full in [true, false] {
+            let start = Start::of(&python).arguments(["-u", "-c", IDS]);
+            let start = if full { start } else { start.light() };
+            let text = start.run().successful().text().to_owned();
+            let ids: Vec<u32> =
+                text.split_whitespace().map(|id| id.parse().expect("a number")).collect();
+            let [own, asked, child, child_asked] = ids[..] else { panic!("{text}") };
+            let told = |id: u32| if full { id | 1 << 30 } else { id };
+            assert_eq!((asked, child_asked), (told(own), told(child)), "{text}");
+            // PID_MAX_LIMIT
+            assert!(own != child && own < 1 << 22, "{text}");
+        }
+    }
+}
+
 #[test]
 fn a_thread_that_serves_starts_in_the_child_that_asks_for_it() {
     Start::of(program("_polars_runtime", &folder("held"))).run().successful();

@@ -20,7 +20,10 @@ impl Lock {
     }
 
     /// Takes the lock at `path`, waiting for it.
-    pub(super) fn wait(path: &Path) -> io::Result<Lock> {
+    ///
+    /// # Errors
+    /// Where the file cannot be made or opened.
+    pub(crate) fn wait(path: &Path) -> io::Result<Lock> {
         loop {
             if let Some(lock) = Lock::acquire(path, FlockOperation::LockExclusive)? {
                 return Ok(lock);
@@ -57,6 +60,14 @@ impl Lock {
         std::mem::forget(self);
     }
 
+    /// Gives the locked file another name, and with it its life beyond the lock.
+    pub(crate) fn rename(mut self, name: &Path) -> io::Result<()> {
+        rustix::fs::rename(&self.path, name)?;
+        // From here on the old name is somebody else's.
+        self.path.clear();
+        Ok(())
+    }
+
     /// Takes over a lock that another process took and left.
     pub(super) fn adopt(file: OwnedFd, path: PathBuf) -> Lock {
         Lock { file, path }
@@ -66,6 +77,8 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is held, so that nobody locks a file that is about to lose its name without noticing.
-        let _ = rustix::fs::unlink(&self.path);
+        if !self.path.as_os_str().is_empty() {
+            let _ = rustix::fs::unlink(&self.path);
+        }
     }
 }

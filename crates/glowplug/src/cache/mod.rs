@@ -1,11 +1,13 @@
 //! The cache: a private folder of images and of what else need not be found out twice.
 
+mod history;
 mod image;
 mod lock;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use history::History;
 pub use image::{OpenImage, Unusable};
 pub use lock::Lock;
 pub use store::{Entry, NewImage, Pruned, StoreError};
@@ -13,12 +15,15 @@ pub use store::{Entry, NewImage, Pruned, StoreError};
 use crate::key::Digest;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// The folder of the images, relative to the cache.
 const IMAGES: &str = "images";
+/// What the names of unfinished files begin with.
+const UNFINISHED: &str = ".new-";
 /// The subfolders of the cache.
 const FOLDERS: [&str; 3] = [IMAGES, "interpreters", "settings"];
 /// Permission bits of others than the owner.
@@ -144,12 +149,11 @@ impl Cache {
     /// Where the cache is full or read-only.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let target = self.path.join(name);
-        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        // `tempfile` makes files with mode 0600.
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-        io::Write::write_all(&mut file, bytes)?;
-        file.persist(&target).map_err(|error| error.error)?;
-        Ok(())
+        let unfinished = unfinished(&target)?;
+        let file = unfinished.as_file();
+        rustix::fs::ftruncate(file, 0)?;
+        io::Write::write_all(&mut File::from(file.try_clone_to_owned()?), bytes)?;
+        unfinished.rename(&target)
     }
 
     /// The names of the environment variables that the imports of `key` read; `None` where there is no image of it.
@@ -246,7 +250,12 @@ impl CacheError {
 }
 
 fn image_name(key: &Digest, values: &Digest) -> String {
-    format!("{IMAGES}/{key}-{values}.image")
+    format!("{IMAGES}/{}.image", image_stem(key, values))
+}
+
+/// What the names of an image and of its history begin with.
+fn image_stem(key: &Digest, values: &Digest) -> String {
+    format!("{key}-{values}")
 }
 
 /// Whether a file is regular, the user's own, closed to others, and has no second name.
@@ -255,6 +264,14 @@ fn is_private(stat: &Stat) -> bool {
         && stat.st_uid == rustix::process::geteuid().as_raw()
         && stat.st_mode & OTHERS == 0
         && stat.st_nlink == 1
+}
+
+/// The file in which what is to become `target` is written. Its name is always the same, so that what a killed process left of it is
+/// taken up by the next one; the lock keeps two from writing at once.
+fn unfinished(target: &Path) -> io::Result<Lock> {
+    let name =
+        target.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
+    Lock::wait(&target.with_file_name(format!("{UNFINISHED}{name}")))
 }
 
 fn make_private_folders(path: &Path) -> io::Result<()> {

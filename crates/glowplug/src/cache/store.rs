@@ -1,7 +1,8 @@
 //! Adding and removing images, within the limit that the cache has.
 
+use super::history;
 use super::lock::Lock;
-use super::{Cache, IMAGES, OpenImage, Unusable, image_name};
+use super::{Cache, FOLDERS, IMAGES, OpenImage, UNFINISHED, Unusable, image_name};
 use crate::key::{BUILD, Digest};
 use crate::settings::ByteSize;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
@@ -12,8 +13,6 @@ use std::{fs, io};
 
 /// Held while images are added or removed, so that two freezers do not both take the last free room.
 const STORE_LOCK: &str = "store.lock";
-/// What the names of unfinished images begin with.
-const UNFINISHED: &str = ".new-";
 
 /// Why an image was not added.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +154,7 @@ impl Cache {
     /// Where the cache is read-only.
     pub fn remove(&self, entry: &Entry) -> io::Result<()> {
         rustix::fs::unlinkat(&self.root, format!("{IMAGES}/{}", entry.name), AtFlags::empty())?;
-        self.remove_unused_selectors()
+        self.remove_companions()
     }
 
     /// Removes what no start will use: images of other builds, images that may not be used, and what freezers that died left.
@@ -176,8 +175,9 @@ impl Cache {
                 pruned.add(&entry);
             }
         }
-        self.remove_unused_selectors()?;
+        self.remove_companions()?;
         self.remove_free_locks()?;
+        self.remove_unfinished()?;
         Ok(pruned)
     }
 
@@ -230,16 +230,37 @@ impl Cache {
 
     fn unlink(&self, entry: &Entry) -> io::Result<()> {
         let name = format!("{IMAGES}/{}", entry.name);
+        if let Some((key, values)) = entry.digests() {
+            self.history(&key, &values).forget();
+        }
         match rustix::fs::unlinkat(&self.root, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn remove_unused_selectors(&self) -> io::Result<()> {
+    /// Removes the selectors and histories of images that are gone.
+    fn remove_companions(&self) -> io::Result<()> {
         let entries = self.entries()?;
-        let used = |key: &str| entries.iter().any(|entry| entry.name.starts_with(key));
-        self.remove_files(|name| name.strip_suffix(".selector").is_some_and(|key| !used(key)))
+        let used = |stem: &str| entries.iter().any(|entry| entry.name.starts_with(stem));
+        self.remove_files(|name| {
+            let stem = name.strip_suffix(".selector").or_else(|| history::stem_of(name));
+            stem.is_some_and(|stem| !used(stem))
+        })
+    }
+
+    /// Removes what killed processes left of small files.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for folder in FOLDERS.map(|folder| self.path().join(folder)).iter().filter(|f| f.is_dir()) {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+                    // Taking a lock and dropping it removes its file.
+                    drop(Lock::take(&entry.path()));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn remove_free_locks(&self) -> io::Result<()> {
@@ -295,6 +316,9 @@ impl NewImage<'_> {
         self.cache.make_room(len, self.limit, Some(self.file_name()))?;
         drop(lock);
         rustix::fs::fsync(&self.file)?;
+        // Before the new image has its name, so that what it has been through is never counted for it. Thaws of the old one that are
+        // counted meanwhile do no harm.
+        self.cache.history(key, values).forget();
         let name = image_name(key, values);
         rustix::fs::renameat(&self.cache.root, &self.name, &self.cache.root, &name)?;
         // From here on there is nothing to remove.

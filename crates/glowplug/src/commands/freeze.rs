@@ -2,8 +2,9 @@
 
 use crate::cache::{Cache, CacheError};
 use crate::commandline::{self, Target};
+use crate::freeze::plan::{self, Known};
 use crate::freeze::publish::{self, PublishError};
-use crate::freeze::{FreezeError, Preload, Recipe, detached, plan};
+use crate::freeze::{FreezeError, Preload, Recipe, detached};
 use crate::inputs::Record;
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::key::Digest;
@@ -34,6 +35,9 @@ pub struct Freeze {
     /// The process id of a recorded start
     #[arg(long, hide = true, value_name = "PID")]
     detached: Option<u32>,
+    /// Make the image anew that there is
+    #[arg(long, hide = true, requires = "detached")]
+    renewal: bool,
     /// Python's options; without `-o`, what `glowplug run` would be given
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
@@ -155,6 +159,8 @@ fn into_file(
             .iter()
             .map(|module| Preload { module: module.clone(), optional: false })
             .collect(),
+        apart: Vec::new(),
+        roots: Vec::new(),
         path0: None,
         program: None,
         key: Digest(Default::default()),
@@ -203,16 +209,23 @@ fn into_cache(
         }
     };
     let record = record(options.detached, handed.as_mut());
+    let known = if options.renewal {
+        let image = plan::known_image(&cache, &freezable.key, environment);
+        Some(image.ok_or_else(|| Failure::Impossible("there is no image to renew".to_owned()))?)
+    } else {
+        record.as_ref().map(Known::of_record)
+    };
     let probe = probe(&start.interpreter, Some(&cache))?;
     let recipe =
-        plan::recipe(&start, &freezable, &probe, record.as_ref()).map_err(Failure::Impossible)?;
+        plan::recipe(&start, &freezable, &probe, known.as_ref()).map_err(Failure::Impossible)?;
     let limit = start.settings.cache_size;
     let runtime = runtime(environment, &recipe)?;
-    Ok(publish::into_cache(&recipe, &runtime, environment, &cache, limit)?)
+    let place = publish::Place { cache: &cache, limit, renewal: options.renewal };
+    Ok(publish::into_cache(&recipe, &runtime, environment, &place)?)
 }
 
 fn record(program: Option<u32>, handed: Option<&mut detached::Handed>) -> Option<Record> {
-    handed.zip(program).and_then(|(handed, program)| handed.record(program).ok())
+    handed.zip(program).and_then(|(handed, program)| handed.record(program))
 }
 
 fn probe(interpreter: &Interpreter, cache: Option<&Cache>) -> Result<Probe, Failure> {

@@ -10,7 +10,7 @@ use crate::launch::thaw::{self, Thaw};
 use crate::runtime::Runtime;
 use crate::settings::{Environment, Settings, Via};
 use crate::start::{self, Freezable, PlainOnly, Start};
-use crate::{exit, explain, key, launch};
+use crate::{exit, explain, key, launch, renewal};
 use std::ffi::{CStr, CString};
 
 /// How a program is started.
@@ -115,6 +115,7 @@ fn take(start: &Start<'_>, arguments: &[&CStr]) -> u8 {
     match choose(start, &freezable) {
         Way::Thaw(image) => {
             image.note_use();
+            renewal::consider(start, &freezable, &image, arguments);
             let reason = become_image(start, image);
             plain(start, &reason, &[])
         }
@@ -177,6 +178,11 @@ fn become_image(start: &Start<'_>, image: OpenImage) -> Reason {
     let Some(runtime) = Runtime::find(start.environment) else {
         return Reason::Thaw("Glowplug's restorer is not there".to_owned());
     };
+    if start.settings.explain {
+        for kept in crate::meta::Meta::of(image.meta()).apart {
+            explain::apart(&kept.module, &kept.cause);
+        }
+    }
     let thaw = Thaw {
         restorer: &runtime.restorer(),
         interpreter: &start.interpreter.path,
@@ -200,9 +206,7 @@ fn freeze_for_next_time(
         .settings
         .cache_dir
         .as_deref()
-        .filter(|_| start.settings.freeze)
-        // As process 1 it would have to reap the freezer, which plain python would not know of.
-        .filter(|_| std::process::id() != 1)
+        .filter(|_| start.may_freeze())
         .and_then(|folder| Cache::create(folder).ok())
         .and_then(|cache| cache.lock(&freezable.key).ok().flatten());
     let runtime = Runtime::find(start.environment).filter(Runtime::can_record);

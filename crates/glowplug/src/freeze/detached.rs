@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Resource};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Room for the record of a start, bytes.
 const RECORD_LEN: u64 = 4 << 20;
@@ -31,6 +31,9 @@ const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 /// The option of `glowplug freeze` that a detached freezer is started with, and the program's process id behind it.
 pub const OPTION: &str = "--detached";
 
+/// The option of a detached freezer that makes an image anew, from what the old one says.
+pub const RENEWAL: &str = "--renewal";
+
 /// Starts a freezer for the program that this process is about to become. `arguments` are those of `glowplug run`.
 ///
 /// Returns what the recorder needs in the program's environment. The lock is the freezer's from here on.
@@ -43,19 +46,47 @@ pub fn spawn(
     runtime: &Runtime,
     lock: Lock,
 ) -> io::Result<Vec<CString>> {
-    if rustix::process::getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < FILE_ROOM) {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
+    require_room()?;
     let record = rustix::fs::memfd_create("glowplug-record", MemfdFlags::CLOEXEC)?;
     rustix::fs::ftruncate(&record, RECORD_LEN)?;
-    let process = CString::new(std::process::id().to_string())?;
-    let option = CString::new(OPTION)?;
-    let mut argv = vec![c"glowplug", c"freeze", &option, &process, c"--"];
-    argv.extend_from_slice(without_program_arguments(arguments));
-    let handed = [record.as_fd(), lock.as_file()];
-    detach::spawn(c"/proc/self/exe", &argv, environment.strings(), &handed)?;
+    start(arguments, environment, &[], &[lock.as_file(), record.as_fd()])?;
     lock.leave();
     recorder_variables(environment, runtime, record)
+}
+
+/// Starts a freezer that makes the image anew from which this process is about to be thawed. `arguments` and `lock` as for [`spawn`].
+///
+/// # Errors
+/// Where no process can be had.
+pub fn renew(arguments: &[&CStr], environment: &Environment, lock: Lock) -> io::Result<()> {
+    require_room()?;
+    start(arguments, environment, &[&CString::new(RENEWAL)?], &[lock.as_file()])?;
+    lock.leave();
+    Ok(())
+}
+
+/// Fails where files may not become long enough for a freezer to have a chance.
+fn require_room() -> io::Result<()> {
+    let limit = rustix::process::getrlimit(Resource::Fsize).current;
+    if limit.is_some_and(|limit| limit < FILE_ROOM) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(())
+}
+
+fn start(
+    arguments: &[&CStr],
+    environment: &Environment,
+    options: &[&CStr],
+    handed: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let process = CString::new(std::process::id().to_string())?;
+    let option = CString::new(OPTION)?;
+    let mut argv = vec![c"glowplug", c"freeze", &option, &process];
+    argv.extend_from_slice(options);
+    argv.push(c"--");
+    argv.extend_from_slice(without_program_arguments(arguments));
+    detach::spawn(c"/proc/self/exe", &argv, environment.strings(), handed)
 }
 
 /// The arguments up to the program's name: what is behind it is the program's business, and would show longer than the program lives.
@@ -82,15 +113,15 @@ fn recorder_variables(
 
 /// What a detached freezer was handed.
 pub struct Handed {
-    record: File,
     lock: Option<OwnedFd>,
+    record: Option<File>,
 }
 
 impl Handed {
     /// Takes over what [`spawn`] handed. To be called once, first thing in the detached process.
     pub fn take() -> Option<Handed> {
         let mut files = detach::handed(2).into_iter();
-        Some(Handed { record: files.next()?, lock: files.next().map(OwnedFd::from) })
+        Some(Handed { lock: Some(files.next()?.into()), record: files.next() })
     }
 
     /// The lock of the key, to be held until the freezer ends.
@@ -98,10 +129,10 @@ impl Handed {
         self.lock.take().map(|file| cache.adopt_lock(key, file))
     }
 
-    /// Waits for the program's end, and reads the record.
-    pub fn record(&mut self, program: u32) -> io::Result<Record> {
+    /// Waits for the program's end, and reads the record, if one was made.
+    pub fn record(&mut self, program: u32) -> Option<Record> {
         wait_for(program);
-        Record::read(&self.record, RECORD_LEN)
+        Record::read(self.record.as_ref()?, RECORD_LEN).ok()
     }
 }
 

@@ -5,6 +5,7 @@ use super::subject::Subject;
 use glowplug_linux::process::{Mapping, Process};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A thread that may vanish, since its library does without it or starts it again; a test shows it for each.
@@ -32,42 +33,65 @@ const PATIENCE: (u32, Duration) = (400, Duration::from_millis(5));
 /// How much of a thread's stack is searched for the library that started it, bytes.
 const SEARCHED: usize = 16 << 10;
 
-/// Why the process must not be frozen, if there is a reason.
-pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>> {
+/// What an import can leave behind, by the names that the interpreter's reports have for it.
+pub const LEFTOVERS: [&str; 4] = ["thread", "descriptor", "child", "shared"];
+
+/// Which of them there are.
+pub fn leftovers(subject: &Subject) -> io::Result<Vec<&'static str>> {
     let process = subject.process();
     let mappings = process.mappings()?;
-    let module = |modules: &[String]| match modules.first() {
-        Some(module) => format!("module `{module}`"),
-        None => "an import".to_owned(),
-    };
-    if let Some(library) = foreign_thread(process, &mappings)? {
-        let module = module(&report.started);
-        return Ok(Some(format!("{module} starts a thread ({library}) when it is imported")));
-    }
+    let there = [
+        foreign_thread(process, &mappings)?.is_some(),
+        unexpected_descriptor(subject)?.is_some(),
+        !process.children()?.is_empty() || !subject.orphans()?.is_empty(),
+        mappings.iter().any(is_shared_writable),
+    ];
+    Ok(LEFTOVERS.into_iter().zip(there).filter(|(_, there)| *there).map(|(kind, _)| kind).collect())
+}
+
+/// What an open descriptor leads to that the freezer did not hand over.
+fn unexpected_descriptor(subject: &Subject) -> io::Result<Option<PathBuf>> {
+    let mappings = subject.process().mappings()?;
     // 0 to 2, the socket and the record.
-    let descriptors = process.descriptors()?;
-    let unexpected = descriptors.iter().find(|(number, target)| {
+    let socket = format!("socket:[{}]", subject.peer());
+    let mut descriptors = subject.process().descriptors()?.into_iter();
+    let found = descriptors.find(|(number, target)| {
         let target = target.to_string_lossy();
         *number > 2
             && !target.starts_with("/memfd:glowplug-")
             && !is_libffi(&target, &mappings)
-            && target != format!("socket:[{}]", subject.peer())
+            && target != socket
     });
-    if let Some((_, target)) = unexpected {
-        let module = module(&report.opened);
+    Ok(found.map(|(_, target)| target))
+}
+
+/// Why the process must not be frozen, if there is a reason.
+pub fn refusal(subject: &Subject, report: &Report) -> io::Result<Option<String>> {
+    let process = subject.process();
+    let mappings = process.mappings()?;
+    let module = |kind: &str| match report.first(kind) {
+        Some(module) => format!("module `{module}`"),
+        None => "an import".to_owned(),
+    };
+    if let Some(library) = foreign_thread(process, &mappings)? {
+        let module = module("thread");
+        return Ok(Some(format!("{module} starts a thread ({library}) when it is imported")));
+    }
+    if let Some(target) = unexpected_descriptor(subject)? {
+        let module = module("descriptor");
         let target = target.display();
         return Ok(Some(format!(
             "{module} leaves a descriptor open ({target}) when it is imported"
         )));
     }
     if let Some(&child) = process.children()?.iter().chain(&subject.orphans()?).next() {
-        let module = module(&report.spawned);
+        let module = module("child");
         // It may just have ended.
         let name = Process::new(child).name().unwrap_or_else(|_| format!("process {child}"));
         return Ok(Some(format!("{module} leaves a child process ({name}) when it is imported")));
     }
     if let Some(shared) = mappings.iter().find(|m| is_shared_writable(m)) {
-        let module = module(&report.shared);
+        let module = module("shared");
         let name = if shared.name.is_empty() { "anonymous" } else { &shared.name };
         return Ok(Some(format!(
             "{module} maps shared, writable memory ({name}) when it is imported"

@@ -3,13 +3,19 @@
 //! ```text
 //! subject    the interpreter that is frozen: its start, and the conversation with it
 //! report     what it says that the imports did
+//! acts       what the imports did that a thaw would not do again
+//! apart      modules that are imported at each start for that
+//! reviewed   the table of what is kept of the moment of an import
 //! examine    what it has that no image can hold: threads, descriptors, children, shared memory
 //! regions    which memory goes into the image
 //! write      the image file
 //! rehearse   thaws it once, and learns which pages a start touches
+//! unfinished a file that has no name until it is whole
 //! detached   the freezer that runs behind a recorded start
 //! ```
 
+mod acts;
+mod apart;
 mod conversation;
 pub mod detached;
 mod examine;
@@ -18,11 +24,14 @@ pub mod publish;
 mod regions;
 mod rehearse;
 mod report;
+pub mod reviewed;
 mod subject;
+mod unfinished;
 mod variables;
 mod vdso;
 mod write;
 
+pub use apart::{Apart, KeptApart};
 pub use variables::Needed;
 
 use crate::inputs::{self, InputError, Observed, Tables};
@@ -39,7 +48,7 @@ use std::time::SystemTime;
 use subject::Subject;
 
 /// Most passes until the variables that imports read are known: each pass may reveal some, whose values let others be read.
-const MAX_PASSES: usize = 6;
+const MAX_PASSES: usize = 24;
 
 /// What to freeze.
 #[derive(Debug)]
@@ -50,6 +59,10 @@ pub struct Recipe {
     pub options: Vec<CString>,
     /// Modules to import, in order.
     pub preload: Vec<Preload>,
+    /// Modules that are known to be imported at each start, and what is preloaded then.
+    pub apart: Vec<KeptApart>,
+    /// With these, what is imported in place of `preload`.
+    pub roots: Vec<String>,
     /// What the program has as `sys.path[0]`; `None` where the image serves any program.
     pub path0: Option<PathBuf>,
     /// The program's file and how many of its first bytes count.
@@ -117,6 +130,8 @@ pub struct Frozen {
     report: Report,
     tables: Tables,
     names: Needed,
+    apart: Apart,
+    notes: Vec<String>,
     regions: Vec<regions::Piece>,
     context: glowplug_image::Context,
 }
@@ -133,14 +148,15 @@ pub fn freeze(
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
     let mut names = Needed::default();
+    let mut apart = Apart::known(&recipe.apart, recipe.roots.clone());
     let mut closely = false;
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
         let mut subject =
-            Subject::start(recipe, runtime, &names.select(recipe, environment), closely)
+            Subject::start(recipe, runtime, &names.select(recipe, environment), &apart, closely)
                 .map_err(broken)?;
-        let report = Report::parse(&subject.hear().map_err(broken)?);
-        let record = subject.record().map_err(broken)?;
+        let mut report = Report::parse(&subject.hear().map_err(broken)?);
+        let mut record = subject.record().map_err(broken)?;
         let withheld = names.learn(&report, &record, environment);
         let secret =
             names.secret(recipe, environment).or_else(|| variables::secret_file(recipe, &record));
@@ -152,10 +168,20 @@ pub fn freeze(
             closely = true;
             continue;
         }
+        let acts = {
+            let left = examine::leftovers(&subject).map_err(broken)?;
+            acts::of_pass(&report, &record, started, &left)
+        };
+        if report.refused.is_empty() && apart.learn(&acts, &report, &record) {
+            continue;
+        }
+        let notes = acts::notes(&report, &record);
+        apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (tables, unsound) = tables(&observed, started)?;
         // First the secret, which the imports may have failed for want of.
-        let reason = match secret.or_else(|| report.refusal()) {
+        let alone = || report.refusal().or_else(|| acts::refusal(&acts, &report, &apart));
+        let reason = match secret.or_else(alone) {
             Some(reason) => Some(reason),
             None => examine::refusal(&subject, &report).map_err(broken)?.or(unsound),
         };
@@ -172,7 +198,7 @@ pub fn freeze(
             })),
             regions::SurveyError::Io(source) => broken(source),
         })?;
-        return Ok(Frozen { subject, report, tables, names, regions, context });
+        return Ok(Frozen { subject, report, tables, names, apart, notes, regions, context });
     }
     Err(FreezeError::Passing("the imports read other variables each time".to_owned()))
 }

@@ -1,5 +1,6 @@
 //! Brings a new image, or a refusal, into the cache or into a file.
 
+use super::unfinished::Unfinished;
 use super::{FreezeError, Frozen, Recipe, freeze};
 use crate::cache::{Cache, StoreError};
 use crate::key;
@@ -24,7 +25,19 @@ pub enum PublishError {
     Write(#[from] io::Error),
 }
 
-/// Freezes into the cache. A refusal is kept as well, so that it is not tried again until its inputs change.
+/// Where in the cache an image is to be kept.
+#[derive(Debug)]
+pub struct Place<'c> {
+    /// The cache.
+    pub cache: &'c Cache,
+    /// How much its images may take altogether.
+    pub limit: ByteSize,
+    /// Whether it takes the place of an image that may still be used.
+    pub renewal: bool,
+}
+
+/// Freezes into the cache. A refusal is kept as well, so that it is not tried again until its inputs change; but not in
+/// place of an image whose inputs are unchanged: what hinders its renewal is of the moment.
 ///
 /// # Errors
 /// Also for a refusal, after it was kept.
@@ -32,11 +45,11 @@ pub fn into_cache(
     recipe: &Recipe,
     runtime: &Runtime,
     environment: &Environment,
-    cache: &Cache,
-    limit: ByteSize,
+    place: &Place<'_>,
 ) -> Result<(), PublishError> {
+    let Place { cache, limit, renewal } = *place;
     let frozen = match freeze(recipe, runtime, environment) {
-        Err(FreezeError::Refused(refusal)) => {
+        Err(FreezeError::Refused(refusal)) if !renewal => {
             let image = cache.begin(refusal.length(recipe), limit)?;
             refusal.write(recipe, &file_of(&image)?)?;
             let names: Vec<&[u8]> = refusal.names.names().collect();
@@ -69,13 +82,9 @@ pub fn into_file(
 ) -> Result<(), PublishError> {
     let frozen = freeze(recipe, runtime, environment)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let temporary = tempfile::Builder::new()
-        .prefix(".glowplug-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    fill(&frozen, recipe, runtime, environment, temporary.as_file())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let unfinished = Unfinished::begin(folder.unwrap_or(Path::new(".")))?;
+    fill(&frozen, recipe, runtime, environment, unfinished.file())?;
+    Ok(unfinished.finish(path)?)
 }
 
 /// Writes the image, thaws it once, and writes it again with what that taught.

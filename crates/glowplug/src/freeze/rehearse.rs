@@ -8,6 +8,7 @@ use super::Recipe;
 use crate::runtime::Runtime;
 use glowplug_image::{HotRange, params};
 use glowplug_linux::Process;
+use glowplug_linux::descendants;
 use glowplug_linux::process::PAGE;
 use rustix::fs::{Advice, MemfdFlags};
 use rustix::io::FdFlags;
@@ -93,6 +94,8 @@ fn start(
     let (name, value) = parameter.split_at(params::NAME.len());
     let name = OsString::from_vec(name[..name.len() - 1].to_vec());
     command.env(name, OsString::from_vec(value.to_vec()));
+    // The process stops itself; without a freezer it would stand still for ever.
+    descendants::set_apart(&mut command);
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
     let child = command.spawn();
     rustix::io::fcntl_setfd(image, FdFlags::CLOEXEC)?;

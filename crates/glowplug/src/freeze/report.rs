@@ -19,16 +19,20 @@ pub struct Report {
     pub lookups: BTreeMap<PathBuf, BTreeSet<String>>,
     /// Environment variables that were read through `os.environ`.
     pub names: BTreeSet<Vec<u8>>,
-    /// Modules that took the environment as a whole.
-    pub copied: Vec<String>,
-    /// Modules after whose import there were more descriptors.
-    pub opened: Vec<String>,
-    /// Modules after whose import there were more threads.
-    pub started: Vec<String>,
-    /// Modules after whose import there were more child processes.
-    pub spawned: Vec<String>,
-    /// Modules after whose import there was more shared, writable memory.
-    pub shared: Vec<String>,
+    /// How the names of variables begin that were looked for among all.
+    pub prefixes: BTreeSet<Vec<u8>>,
+    /// Modules and what their import did: the kind of an act.
+    pub acts: Vec<(String, String)>,
+    /// The working directory before the imports.
+    pub folder: Option<PathBuf>,
+    /// Modules that set the file mode mask without looking at what it was.
+    pub umasks: Vec<String>,
+    /// Modules and the one that is kept apart that they need.
+    pub needs: Vec<(String, String)>,
+    /// Modules that can be imported before those that are kept apart, in order.
+    pub roots: Vec<String>,
+    /// The module that changed what others see before the last of them, and what it changed.
+    pub changed: Option<(String, String)>,
 }
 
 impl Report {
@@ -48,23 +52,31 @@ impl Report {
                     report.names.insert(note.a.clone());
                 }
                 "printed" => report.printed = text(&note.a).parse().ok(),
-                "copied" => report.copied.push(text(&note.a)),
-                "grew" if note.a == b"descriptor" => report.opened.push(text(&note.b)),
-                "grew" if note.a == b"thread" => report.started.push(text(&note.b)),
-                "grew" if note.a == b"child" => report.spawned.push(text(&note.b)),
-                "grew" if note.a == b"shared" => report.shared.push(text(&note.b)),
+                "prefix" => {
+                    report.prefixes.insert(note.a.clone());
+                }
+                "folder" => {
+                    report.folder = Some(PathBuf::from(OsString::from_vec(note.a.clone())));
+                }
+                "umask" => report.umasks.push(text(&note.a)),
+                "act" => report.acts.push((text(&note.a), text(&note.b))),
+                "needs" => report.needs.push((text(&note.a), text(&note.b))),
+                "root" => report.roots.push(text(&note.a)),
+                "entangled" => report.changed = Some((text(&note.a), text(&note.b))),
                 _ => {}
             }
         }
         report
     }
 
-    /// Why the interpreter itself refuses, or what it did that cannot be repeated.
+    /// The first module that did something of this kind.
+    pub fn first(&self, kind: &str) -> Option<&str> {
+        let act = self.acts.iter().find(|(module, what)| what == kind && !module.is_empty())?;
+        Some(&act.0)
+    }
+
+    /// Why the interpreter itself refuses.
     pub fn refusal(&self) -> Option<String> {
-        if let Some(reason) = self.refused.first() {
-            return Some(reason.clone());
-        }
-        let module = self.copied.first()?;
-        Some(format!("module `{module}` reads the whole environment when it is imported"))
+        self.refused.first().cloned()
     }
 }

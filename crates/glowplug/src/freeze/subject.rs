@@ -1,7 +1,7 @@
 //! The interpreter that is frozen: how it is started, heard and stopped.
 
 use super::conversation::{self, Note};
-use super::{Recipe, interpreter_arguments};
+use super::{Apart, Recipe, interpreter_arguments};
 use crate::inputs::Record;
 use crate::runtime::Runtime;
 use glowplug_image::{Context, FORMAT_VERSION};
@@ -49,6 +49,7 @@ impl Subject {
         recipe: &Recipe,
         runtime: &Runtime,
         variables: &[(OsString, OsString)],
+        apart: &Apart,
         closely: bool,
     ) -> io::Result<Subject> {
         let (ours, theirs) = UnixStream::pair()?;
@@ -77,7 +78,7 @@ impl Subject {
         drop(theirs);
         let (socket, record) = (ours, record.into());
         let mut subject = Subject { child, descendants, socket, peer, record, output, still: None };
-        conversation::send(&mut subject.socket, &job(recipe, closely))?;
+        conversation::send(&mut subject.socket, &job(recipe, apart, closely))?;
         Ok(subject)
     }
 
@@ -146,7 +147,10 @@ impl Subject {
     fn with_output(&self, error: io::Error) -> io::Error {
         let output = self.output().unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
-        let last = output.trim_end().lines().last().unwrap_or("it ended without a word");
+        // A panic, as for want of memory, ends with a note on how to see more of it.
+        let mut lines = output.lines().rev();
+        let last = lines.find(|line| !line.is_empty() && !line.starts_with("note: "));
+        let last = last.unwrap_or("it ended without a word");
         io::Error::new(error.kind(), last.to_owned())
     }
 }
@@ -168,12 +172,20 @@ fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-fn job(recipe: &Recipe, closely: bool) -> Vec<(&str, &[u8])> {
+fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, closely: bool) -> Vec<(&'a str, &'a [u8])> {
     let mut job = Vec::new();
     if closely {
         job.push(("closely", &[][..]));
     }
-    for preload in &recipe.preload {
+    job.extend(apart.names().map(|name| ("apart", name.as_bytes())));
+    if apart.is_blocking() {
+        job.push(("blocking", &[][..]));
+    }
+    if let Some(roots) = apart.roots() {
+        job.extend(roots.iter().map(|name| ("preload", name.as_bytes())));
+    }
+    let named = if apart.roots().is_some() { &[][..] } else { &recipe.preload };
+    for preload in named {
         job.push(("preload", preload.module.as_bytes()));
         if preload.optional {
             job.push(("optional", preload.module.as_bytes()));

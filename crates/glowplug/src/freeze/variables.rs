@@ -16,7 +16,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// Variables that every interpreter gets beside those of the key: what finding programs and folders needs.
 const ALWAYS: [&[u8]; 4] = [b"PATH", b"VIRTUAL_ENV", b"TMPDIR", b"PWD"];
 
-/// The variables that imports read.
+/// What stands before the beginning of names in place of a name; no variable has it in its name.
+const PREFIX: u8 = b'=';
+
+/// The variables that imports read, by their names or by how their names begin (behind an equals sign).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needed(BTreeSet<Vec<u8>>);
 
@@ -31,7 +34,7 @@ impl Needed {
         environment
             .variables()
             .filter(|(name, _)| {
-                key::is_key_variable(name) || ALWAYS.contains(name) || self.0.contains(*name)
+                key::is_key_variable(name) || ALWAYS.contains(name) || self.has(name)
             })
             .filter(|(name, _)| !name.starts_with(b"LD_PRELOAD"))
             .filter(|(name, value)| {
@@ -42,6 +45,13 @@ impl Needed {
                 (OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()))
             })
             .collect()
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        let begins = |entry: &Vec<u8>| {
+            entry.strip_prefix(&[PREFIX]).is_some_and(|prefix| name.starts_with(prefix))
+        };
+        self.0.contains(name) || self.0.iter().any(begins)
     }
 
     /// Adds what a pass has revealed; `true` where the interpreter was kept from a value that it asked for, so that the pass does not
@@ -61,6 +71,13 @@ impl Needed {
             let new = self.0.insert(name.to_vec());
             let given = ALWAYS.contains(&name) && !secret;
             withheld |= new && !given && environment.get(name).is_some();
+        }
+        for prefix in &report.prefixes {
+            let there = environment
+                .variables()
+                .any(|(name, _)| name.starts_with(prefix) && !self.has(name));
+            self.0.insert([&[PREFIX], prefix.as_slice()].concat());
+            withheld |= there;
         }
         withheld
     }

@@ -1,7 +1,7 @@
 //! Writes images: the head, the sections, and the contents of memory.
 
 use super::rehearse::Touched;
-use super::{Frozen, Recipe, Refusal};
+use super::{Frozen, KeptApart, Recipe, Refusal};
 use crate::inputs::Tables;
 use crate::key::BUILD;
 use glowplug_image::head::{FLAG_REFUSAL, SECTIONS};
@@ -32,7 +32,11 @@ pub fn length(frozen: &Frozen) -> u64 {
     let regions = frozen.regions.len() * size_of::<Region>();
     let hot = MAX_HOT * size_of::<HotRange>() + MAX_WARM * size_of::<Span>();
     let modules: usize = frozen.report.modules.iter().map(|module| module.len() + 8).sum();
-    contents + (HEAD_LEN + tables + regions + hot + modules + (64 << 10)) as u64
+    let apart = frozen.apart.describe();
+    let apart = apart.iter().map(|module| module.module.len() + module.cause.len() + 32);
+    let texts = frozen.notes.iter().chain(frozen.apart.roots().unwrap_or_default());
+    let said = apart.chain(texts.map(|text| text.len() + 8)).sum::<usize>();
+    contents + (HEAD_LEN + tables + regions + hot + modules + said + (64 << 10)) as u64
 }
 
 /// Writes the image of a process that stands still. What a start touches is not known before the rehearsal; an image without it is for
@@ -59,6 +63,9 @@ pub fn image(
     warm.truncate(MAX_WARM);
     let said = Said {
         modules: &frozen.report.modules,
+        apart: frozen.apart.describe(),
+        roots: frozen.apart.roots().unwrap_or_default(),
+        notes: &frozen.notes,
         // Takes the place of the digest, which is known when the contents are written.
         contents: contents.as_ref().map(|_| "0".repeat(2 * blake3::OUT_LEN)),
         ..Said::default()
@@ -86,6 +93,7 @@ pub fn image(
     for region in regions.iter().filter(|region| region.offset != 0) {
         copy(&memory, region, file, contents.as_mut())?;
     }
+    require_alive(&memory, frozen.context.registers.rsp)?;
     if let Some(contents) = contents {
         let contents = Some(contents.finalize().to_hex().to_string());
         sections.overwrite(Section::Meta, &meta_of(&Said { contents, ..said }));
@@ -147,9 +155,13 @@ fn refusal_sections(refusal: &Refusal, recipe: &Recipe) -> Sections {
 }
 
 /// What only an image or only a refusal says for people.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Said<'a> {
     modules: &'a [String],
+    /// Modules that are imported at each start, and what was preloaded all the same.
+    apart: Vec<KeptApart>,
+    roots: &'a [String],
+    notes: &'a [String],
     /// Digest of the page contents, hexadecimal.
     contents: Option<String>,
     reason: Option<&'a str>,
@@ -172,7 +184,14 @@ fn meta<'a>(
         "preload": recipe.preload.iter().map(|p| &p.module).collect::<Vec<_>>(),
         "modules": said.modules,
         "env_names": names.map(text).collect::<Vec<_>>(),
-        "notes": tables.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "notes": tables
+            .notes
+            .iter()
+            .map(ToString::to_string)
+            .chain(said.notes.iter().cloned())
+            .collect::<Vec<_>>(),
+        "apart": said.apart,
+        "roots": said.roots,
         "reason": said.reason,
         "contents": said.contents,
     });
@@ -257,6 +276,14 @@ fn copy(
         done += len as u64;
     }
     Ok(())
+}
+
+/// Fails where the process has ended, `stack` being an address on its stack. Its memory has gone with it, and what [`copy`] could not read
+/// has become zeros; as long as it is alive, only what lies behind the end of a file cannot be read.
+fn require_alive(memory: &File, stack: u64) -> io::Result<()> {
+    memory
+        .read_exact_at(&mut [0], stack)
+        .map_err(|_| io::Error::other("the interpreter has ended while its memory was copied"))
 }
 
 fn read_pages(memory: &File, chunk: &mut [u8], address: u64) {

@@ -52,6 +52,17 @@ pub fn check(head: &Head, bytes: &[u8]) -> Result<(), Changed> {
     })
 }
 
+/// The files that count by their contents, the program among them; with each, how long its beginning is that counts, where not all of it
+/// does. Nothing for damaged tables.
+pub fn programs(head: &Head, bytes: &[u8]) -> Vec<(PathBuf, Option<u64>)> {
+    let Ok(inputs) = Inputs::new(head, bytes) else { return Vec::new() };
+    let found = inputs.prefixes.iter().filter_map(|prefix| {
+        let path = to_path(inputs.string(prefix.path).ok()?);
+        Some((path, (prefix.kind == PREFIX_BEGINNING).then_some(prefix.len)))
+    });
+    found.collect()
+}
+
 fn usable_cpus() -> u32 {
     rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count())
 }

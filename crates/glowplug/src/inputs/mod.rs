@@ -16,8 +16,9 @@ mod stamp;
 mod tables;
 
 pub use build::{build, build_refusal};
-pub use check::check;
-pub use observe::{Observed, Op, Record, Seen};
+pub use check::{check, programs};
+pub use observe::{Deed, OWN, Observed, Op, Record, STARTING, Seen};
+pub use pseudo::is_unrepeatable;
 pub use tables::{Note, Tables};
 
 /// Why no image can be made from what a freezer saw.

@@ -96,10 +96,25 @@ pub struct Record {
     pub paths: BTreeMap<PathBuf, Seen>,
     /// Environment variables that were asked for through libc.
     pub variables: BTreeSet<OsString>,
-    /// Programs that were started.
-    pub started: BTreeSet<OsString>,
-    /// Sockets that were connected or bound.
-    pub sockets: BTreeSet<OsString>,
+    /// What was done that leaves traces outside, or asked that has another answer at each start; in order.
+    pub deeds: Vec<Deed>,
+}
+
+/// In place of a module: what was done before the imports, when the interpreter and `site` started.
+pub const STARTING: &str = "<start>";
+
+/// In place of a module: what the freezer's own code does, and hooks before the freeze.
+pub const OWN: &str = "<glowplug>";
+
+/// Something that was done while a module was being imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// The module; empty where there was none.
+    pub module: String,
+    /// The recorder's letter: `W`, `X`, `C`, `B`, `K` or `T`; below `/dev` and `/proc` also `O`, `D` or `L`.
+    pub op: u8,
+    /// The file, program, socket or fact.
+    pub name: OsString,
 }
 
 impl Record {
@@ -117,19 +132,28 @@ impl Record {
             ..Record::default()
         };
         let data = &data[..used.min(data.len())];
+        let mut module = STARTING.to_owned();
         // A process that ends between reserving and writing an entry leaves NULs: these are empty entries.
         for entry in data.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
-            record.take(entry[0], &entry[1..]);
+            match entry[0] {
+                b'M' => module = String::from_utf8_lossy(&entry[1..]).into_owned(),
+                op => record.take(op, &entry[1..], &module),
+            }
         }
         record
     }
 
-    fn take(&mut self, op: u8, name: &[u8]) {
+    fn take(&mut self, op: u8, name: &[u8], module: &str) {
         let text = || OsString::from_vec(name.to_vec());
+        let is_pseudo = || name.starts_with(b"/dev/") || name.starts_with(b"/proc/");
+        if matches!(op, b'W' | b'X' | b'C' | b'B' | b'K' | b'T')
+            || matches!(op, b'O' | b'D' | b'L') && is_pseudo()
+        {
+            self.deeds.push(Deed { module: module.to_owned(), op, name: text() });
+        }
         match op {
             b'E' => _ = self.variables.insert(text()),
-            b'X' => _ = self.started.insert(text()),
-            b'C' => _ = self.sockets.insert(text()),
+            b'X' | b'C' | b'B' | b'K' | b'T' => {}
             _ => match Op::of(op) {
                 Some(op) if name.first() == Some(&b'/') => {
                     self.note(tidy(OsStr::from_bytes(name)), op);
@@ -156,6 +180,16 @@ impl Record {
     /// Adds one observation of an absolute path.
     pub fn note(&mut self, path: PathBuf, op: Op) {
         self.paths.entry(path).and_modify(|seen| seen.add(op)).or_insert_with(|| Seen::only(op));
+    }
+
+    /// Adds what another pass read, without what was `written`, what lies in that, and what cannot be compared.
+    pub fn add_reads(&mut self, other: &Record, written: &BTreeSet<PathBuf>) {
+        for (path, seen) in &other.paths {
+            let is_written = path.ancestors().any(|path| written.contains(path));
+            if !is_written && !super::is_unrepeatable(path, other.pid) {
+                self.paths.entry(path.clone()).or_insert(*seen);
+            }
+        }
     }
 
     /// Paths that were opened for reading.

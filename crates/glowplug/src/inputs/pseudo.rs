@@ -61,6 +61,11 @@ pub(super) fn classify(path: &Path, pid: u64) -> Option<Pseudo> {
     }
 }
 
+/// Whether opening `path` tells something that no image can hold: the state of a device, or of another process than `pid`.
+pub fn is_unrepeatable(path: &Path, pid: u64) -> bool {
+    matches!(classify(path, pid), Some(Pseudo::Device | Pseudo::OtherProcess))
+}
+
 fn process_file(text: &str, second: Option<&str>, third: Option<&str>, pid: u64) -> Pseudo {
     match second {
         None | Some("filesystems" | "mounts") => Pseudo::Ignore,

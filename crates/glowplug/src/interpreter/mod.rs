@@ -1,5 +1,6 @@
 //! Which python a program is started with.
 
+mod modules;
 mod probe;
 mod pyenv;
 mod search;

@@ -15,12 +15,12 @@ pub struct Preload {
 
 /// The modules that the leading imports of a program load, in their order and each once.
 ///
-/// `loaded` tells what the recorded start had loaded; all else stays out, such as the branch that was not taken. `package` is the
+/// `loaded` tells, by module and line, what the recorded start had loaded; all else stays out, such as the branch that was not taken. `package` is the
 /// package that relative imports start from, for a program that is run with `-m`.
 pub fn select(
     leading: &Leading,
     package: Option<&str>,
-    loaded: impl Fn(&str) -> bool,
+    loaded: impl Fn(&str, u32) -> bool,
 ) -> Vec<Preload> {
     let mut chosen: Vec<Preload> = Vec::new();
     for statement in &leading.statements {
@@ -28,7 +28,8 @@ pub fn select(
         let parts = statement.names.iter().filter(|name| *name != "*");
         let submodules = parts.map(|name| format!("{module}.{name}"));
         for module in std::iter::once(module.clone()).chain(submodules) {
-            if !chosen.iter().any(|known| known.module == module) && loaded(&module) {
+            if !chosen.iter().any(|known| known.module == module) && loaded(&module, statement.line)
+            {
                 let ImportStatement { optional, line, .. } = *statement;
                 chosen.push(Preload { module, optional, line });
             }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     fn names(source: &str, package: Option<&str>, loaded: &[&str]) -> Vec<String> {
-        let chosen = select(&leading(source.as_bytes()), package, |name| loaded.contains(&name));
+        let chosen = select(&leading(source.as_bytes()), package, |name, _| loaded.contains(&name));
         chosen.into_iter().map(|preload| preload.module).collect()
     }
 

@@ -1,5 +1,6 @@
 //! One source of settings: a file, the environment, or the command line.
 
+use super::renewal::{Age, Thaws};
 use super::values::{ByteSize, Via, is_module_entry};
 use super::{Environment, SettingsError};
 use serde::{Deserialize, Deserializer};
@@ -30,6 +31,10 @@ pub struct Layer {
     /// `allow-secrets`
     #[serde(default)]
     pub allow_secrets: Vec<SecretEntry>,
+    /// `renew-after`
+    pub renew_after: Option<Age>,
+    /// `renew-after-thaws`
+    pub renew_after_thaws: Option<Thaws>,
     /// `lazy`
     #[serde(default)]
     pub lazy: LazySettings,
@@ -128,6 +133,18 @@ impl Layer {
                 |text| entries(text, SecretEntry::try_from),
             )?
             .unwrap_or_default(),
+            renew_after: parsed(
+                environment,
+                "GLOWPLUG_RENEW_AFTER",
+                "an age like `1d` or `12h`, or `never`",
+                |text| text.parse().ok(),
+            )?,
+            renew_after_thaws: parsed(
+                environment,
+                "GLOWPLUG_RENEW_AFTER_THAWS",
+                "a number of thaws, or `never`",
+                |text| text.parse().ok(),
+            )?,
             lazy: LazySettings::default(),
         })
     }

@@ -4,12 +4,14 @@ mod environment;
 mod file;
 mod layer;
 mod parsed;
+mod renewal;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use environment::Environment;
 pub use layer::{Layer, LazySettings};
+pub use renewal::{Age, Renewal, Thaws};
 pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry, is_module_name};
 
 use crate::commandline::RunOptions;
@@ -40,6 +42,9 @@ pub struct Settings {
     /// Variables and files that may be in images although they look like credentials (`GLOWPLUG_ALLOW_SECRETS`, `allow-secrets`).
     /// The sources add up. Default: none.
     pub allow_secrets: Vec<String>,
+    /// When images are made anew (`GLOWPLUG_RENEW_AFTER` and `GLOWPLUG_RENEW_AFTER_THAWS`, `renew-after` and `renew-after-thaws`).
+    /// Default: at the age of a day, and after 10,000 thaws.
+    pub renewal: Renewal,
     /// Lazy imports (`lazy`, in a file alone). Default: nothing.
     pub lazy: LazySettings,
 }
@@ -109,6 +114,7 @@ impl Settings {
         preload.extend(file.preload.iter().map(|entry| entry.0.as_str()));
         preload.extend(variables.preload.iter().map(|entry| entry.0.as_str()));
         preload.extend(options.preload.iter().copied());
+        let usual = Renewal::default();
         Settings {
             python: options.python.map(PathBuf::from).or(variables.python).or(file.python),
             preload,
@@ -124,6 +130,13 @@ impl Settings {
                 .chain(variables.allow_secrets)
                 .map(|entry| entry.0)
                 .collect(),
+            renewal: Renewal {
+                age: variables.renew_after.or(file.renew_after).unwrap_or(usual.age),
+                thaws: variables
+                    .renew_after_thaws
+                    .or(file.renew_after_thaws)
+                    .unwrap_or(usual.thaws),
+            },
             lazy: file.lazy,
         }
     }

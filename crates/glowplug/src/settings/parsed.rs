@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// First line; another version of the format has another one.
-const HEADER: &str = "glowplug settings 2";
+const HEADER: &str = "glowplug settings 3";
 
 /// Where the parsed settings of one file are kept.
 pub struct ParsedFiles<'a> {
@@ -82,6 +82,12 @@ fn encode(stamp: &Stamp, layer: Option<&Layer>) -> Option<Vec<u8>> {
     for entry in &layer.allow_secrets {
         lines.put("allow-secret", entry.0.as_bytes())?;
     }
+    if let Some(age) = layer.renew_after {
+        lines.put("renew-after", age.to_string().as_bytes())?;
+    }
+    if let Some(thaws) = layer.renew_after_thaws {
+        lines.put("renew-after-thaws", thaws.to_string().as_bytes())?;
+    }
     for (name, entries) in [
         ("lazy.modules", &layer.lazy.modules),
         ("lazy.exclude", &layer.lazy.exclude),
@@ -131,6 +137,8 @@ fn set(layer: &mut Layer, name: &[u8], value: &[u8]) -> Option<()> {
         b"cache-size" => layer.cache_size = Some(ByteSize(text()?.parse().ok()?)),
         b"freeze" => layer.freeze = Some(value == switch_name(true)),
         b"sealed" => layer.sealed = Some(value == switch_name(true)),
+        b"renew-after" => layer.renew_after = Some(text()?.parse().ok()?),
+        b"renew-after-thaws" => layer.renew_after_thaws = Some(text()?.parse().ok()?),
         b"allow-secret" => layer.allow_secrets.push(SecretEntry(text()?.to_owned())),
         b"lazy.modules" => layer.lazy.modules.push(text()?.to_owned()),
         b"lazy.exclude" => layer.lazy.exclude.push(text()?.to_owned()),
@@ -162,7 +170,9 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::renewal::{Age, Thaws};
     use super::*;
+    use std::time::Duration;
 
     fn full() -> Layer {
         Layer {
@@ -175,6 +185,8 @@ mod tests {
             freeze: Some(true),
             sealed: Some(true),
             allow_secrets: vec![SecretEntry("A_TOKEN".into()), SecretEntry("/p/.env".into())],
+            renew_after: Some(Age(Some(Duration::from_secs(5400)))),
+            renew_after_thaws: Some(Thaws(None)),
             lazy: crate::settings::LazySettings {
                 modules: vec!["a.b".into(), "/c/requirements.txt".into()],
                 exclude: vec!["=d".into()],

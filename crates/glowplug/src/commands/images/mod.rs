@@ -7,7 +7,7 @@ mod verify;
 
 use crate::cache::{Cache, CacheError};
 use crate::commandline::RunOptions;
-use crate::settings::{ByteSize, Environment, Settings};
+use crate::settings::{ByteSize, Environment, Renewal, Settings};
 use crate::start::working_directory;
 use crate::{exit, explain};
 use clap::{Args, Subcommand};
@@ -83,9 +83,11 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the command and returns the exit status.
 pub fn run(images: &Images, environment: &Environment) -> u8 {
-    let result = open_cache(environment).and_then(|cache| match &images.action {
+    let result = open_cache(environment).and_then(|(cache, limits)| match &images.action {
         Action::List { json } => list::list(cache.as_ref(), *json),
-        Action::Show { image, json, inputs } => show::show(cache.as_ref(), image, *json, *inputs),
+        Action::Show { image, json, inputs } => {
+            show::show(cache.as_ref(), limits, image, *json, *inputs)
+        }
         Action::Verify { images } => verify::verify(cache.as_ref(), images),
         Action::Remove { images, .. } => remove(cache.as_ref(), images),
         Action::Prune => prune(cache.as_ref()),
@@ -99,16 +101,16 @@ pub fn run(images: &Images, environment: &Environment) -> u8 {
     }
 }
 
-/// The cache of the settings that hold here; `None` where there is none yet.
-fn open_cache(environment: &Environment) -> Result<Option<Cache>, Failure> {
+/// The cache of the settings that hold here, `None` where there is none yet, and when its images are made anew.
+fn open_cache(environment: &Environment) -> Result<(Option<Cache>, Renewal), Failure> {
     let folder = working_directory();
     let folder = folder.as_deref().unwrap_or(Path::new("/"));
     let settings = Settings::load(&RunOptions::default(), environment, folder)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let folder = settings.cache_dir.ok_or(CacheError::NoFolder);
     match folder.and_then(|folder| Cache::open(&folder)) {
-        Ok(cache) => Ok(Some(cache)),
-        Err(CacheError::Missing) => Ok(None),
+        Ok(cache) => Ok((Some(cache), settings.renewal)),
+        Err(CacheError::Missing) => Ok((None, settings.renewal)),
         Err(error) => Err(Failure::image(error.to_string())),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::cache::{Cache, Entry, OpenImage};
+use crate::key::Digest;
 use std::path::Path;
 
 /// Digits of key and values in a short name.
@@ -46,12 +47,23 @@ pub fn nothing_for(wanted: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// Opens the image that a name or path means, with the short name or path to call it by.
-pub fn open(cache: Option<&Cache>, name: &str) -> Result<Vec<(String, OpenImage)>, Failure> {
+/// An image that was chosen.
+#[derive(Debug)]
+pub struct Selected {
+    /// The short name or the path to call it by.
+    pub name: String,
+    /// The image.
+    pub image: OpenImage,
+    /// Its key and values; `None` for a file outside the cache.
+    pub digests: Option<(Digest, Digest)>,
+}
+
+/// Opens the image that a name or path means.
+pub fn open(cache: Option<&Cache>, name: &str) -> Result<Vec<Selected>, Failure> {
     if name.contains('/') || Path::new(name).is_file() {
         let image = OpenImage::open(Path::new(name))
             .map_err(|error| Failure::image(format!("{name}: {error}")))?;
-        return Ok(vec![(name.to_owned(), image)]);
+        return Ok(vec![Selected { name: name.to_owned(), image, digests: None }]);
     }
     let Some(cache) = cache else { return Err(unknown(name)) };
     of_name(all(cache)?, name)?
@@ -59,7 +71,7 @@ pub fn open(cache: Option<&Cache>, name: &str) -> Result<Vec<(String, OpenImage)
         .map(|entry| {
             let name = short_name(entry);
             match cache.open_entry(entry) {
-                Ok(image) => Ok((name, image)),
+                Ok(image) => Ok(Selected { name, image, digests: entry.digests() }),
                 Err(error) => Err(Failure::image(format!("{name}: {error}"))),
             }
         })

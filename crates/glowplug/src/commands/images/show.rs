@@ -3,9 +3,11 @@
 use super::{Failure, ago, print, select};
 use crate::anatomy::{self, Anatomy, Input};
 use crate::cache::{Cache, OpenImage};
-use crate::settings::ByteSize;
+use crate::renewal;
+use crate::settings::{Age, ByteSize, Renewal};
 use serde::Serialize;
 use std::fmt::Write;
+use std::time::{Duration, SystemTime};
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -13,31 +15,88 @@ struct Shown<'a> {
     #[serde(flatten)]
     anatomy: Anatomy,
     #[serde(skip_serializing_if = "Option::is_none")]
+    renewal: Option<Due>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     input_list: Option<Vec<Input>>,
 }
 
+/// When an image of the cache is made anew.
+#[derive(Clone, Copy, Serialize)]
+struct Due {
+    /// How often it was thawed, about.
+    thaws: u64,
+    /// At which age it is made anew, seconds; `None` for never.
+    after_seconds: Option<u64>,
+    /// After how many thaws; `None` for never.
+    after_thaws: Option<u64>,
+    /// Whether the next start has it made anew.
+    due: bool,
+}
+
+impl Due {
+    /// `None` for a file outside the cache, which is whose who made it, and for a refusal.
+    fn of(cache: Option<&Cache>, limits: Renewal, selected: &select::Selected) -> Option<Due> {
+        let (key, values) = selected.digests.filter(|_| !selected.image.head().is_refusal())?;
+        let thaws = cache?.history(&key, &values).thaws();
+        let created_ns = selected.image.head().created_ns;
+        let old = renewal::is_old(limits.age, created_ns, SystemTime::now());
+        Some(Due {
+            thaws,
+            after_seconds: limits.age.0.map(|age| age.as_secs()),
+            after_thaws: limits.thaws.0,
+            due: old || renewal::is_worn(limits.thaws, thaws),
+        })
+    }
+
+    fn describe(&self) -> String {
+        if self.due {
+            return "at the next start, in the background".to_owned();
+        }
+        let age = self
+            .after_seconds
+            .map(|seconds| format!("at the age of {}", Age(Some(Duration::from_secs(seconds)))));
+        let thaws = self.after_thaws.map(|thaws| format!("after {thaws} thaws"));
+        let limits: Vec<_> = age.into_iter().chain(thaws).collect();
+        if limits.is_empty() { "never".to_owned() } else { limits.join(" or ") }
+    }
+}
+
 /// Explains the images that `name` means: one as a rule, several where the program's variables had several values.
-pub fn show(cache: Option<&Cache>, name: &str, json: bool, inputs: bool) -> Result<(), Failure> {
+pub fn show(
+    cache: Option<&Cache>,
+    limits: Renewal,
+    name: &str,
+    json: bool,
+    inputs: bool,
+) -> Result<(), Failure> {
     let images = select::open(cache, name)?;
+    let due = |selected| Due::of(cache, limits, selected);
     if json {
-        let shown: Vec<_> = images.iter().map(|(name, image)| shown(name, image, inputs)).collect();
+        let shown: Vec<_> =
+            images.iter().map(|selected| shown(selected, due(selected), inputs)).collect();
         let text = serde_json::to_string_pretty(&shown).map_err(std::io::Error::from)?;
         return print(&(text + "\n"));
     }
-    let texts: Vec<_> = images.iter().map(|(name, image)| text(name, image, inputs)).collect();
+    let texts: Vec<_> =
+        images.iter().map(|selected| text(selected, due(selected), inputs)).collect();
     print(&texts.join("\n"))
 }
 
-fn shown<'a>(name: &'a str, image: &OpenImage, inputs: bool) -> Shown<'a> {
-    let input_list = inputs.then(|| anatomy::inputs(image));
-    Shown { name, anatomy: Anatomy::of(image), input_list }
+fn shown(selected: &select::Selected, renewal: Option<Due>, inputs: bool) -> Shown<'_> {
+    let input_list = inputs.then(|| anatomy::inputs(&selected.image));
+    Shown { name: &selected.name, anatomy: Anatomy::of(&selected.image), renewal, input_list }
 }
 
-fn text(name: &str, image: &OpenImage, inputs: bool) -> String {
+fn text(selected: &select::Selected, due: Option<Due>, inputs: bool) -> String {
+    let image: &OpenImage = &selected.image;
     let anatomy = Anatomy::of(image);
     let mut text = Text(String::new());
-    text.field("image", name);
+    text.field("image", &selected.name);
     describe_program(&mut text, &anatomy);
+    if let Some(due) = due {
+        text.field("thawed", counted(due.thaws, "time", "times"));
+        text.field("renewed", due.describe());
+    }
     if !anatomy.refusal {
         describe_memory(&mut text, &anatomy);
     }
@@ -52,6 +111,9 @@ fn text(name: &str, image: &OpenImage, inputs: bool) -> String {
     }
     if !anatomy.refusal {
         describe_needs(&mut text, &anatomy);
+    }
+    for kept in &anatomy.meta.apart {
+        text.field("apart", format_args!("{}, which {}", kept.module, kept.cause));
     }
     for note in &anatomy.meta.notes {
         text.field("note", note);

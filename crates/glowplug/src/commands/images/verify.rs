@@ -1,6 +1,7 @@
 //! `glowplug images verify`.
 
-use super::{Failure, print, select};
+use super::select::{self, Selected};
+use super::{Failure, print};
 use crate::cache::{Cache, OpenImage};
 use crate::inputs;
 use crate::key::BUILD;
@@ -14,7 +15,7 @@ use std::os::fd::AsFd;
 pub fn verify(cache: Option<&Cache>, wanted: &[String]) -> Result<(), Failure> {
     let mut results = Vec::new();
     for name in wanted {
-        for (name, image) in select::open(cache, name)? {
+        for Selected { name, image, .. } in select::open(cache, name)? {
             results.push((name, problem(&image)));
         }
     }
