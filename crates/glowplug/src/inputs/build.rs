@@ -24,8 +24,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How far the time that a file system writes down may lag behind the clock.
 const CLOCK_GRANULARITY: Duration = Duration::from_millis(10);
 
-/// What the dynamic loader reads without the recorder seeing it.
-const LOADER_FILES: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload"];
+/// What libc and its dynamic loader read without the recorder seeing it: the last is the zone where TZ names none.
+const LIBC_FILES: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime"];
 
 /// Longest pseudo file that is compared by its contents, bytes.
 const LONGEST_FACT: u64 = 64 * 1024;
@@ -92,7 +92,7 @@ fn gather(observed: &Observed) -> Result<BTreeMap<PathBuf, Seen>, InputError> {
     for path in &observed.extra_files {
         all.note(tidy(path.as_os_str()), Op::Read);
     }
-    for path in LOADER_FILES {
+    for path in LIBC_FILES {
         let path = PathBuf::from(path);
         let op = if path.exists() { Op::Read } else { Op::Missing };
         all.note(path, op);

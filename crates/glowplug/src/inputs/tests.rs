@@ -529,3 +529,13 @@ fn a_table_that_is_cut_off_does_not_pass_for_an_empty_one() {
     wrong.sections[Section::Files as usize].len = 0;
     assert!(matches!(check(&wrong, bytes), Err(Changed::Damaged(_))));
 }
+
+#[test]
+fn what_libc_reads_by_itself_counts() {
+    let tables = World::new(&[]).build().unwrap();
+    let strings = String::from_utf8_lossy(&tables.strings).into_owned();
+    let named: Vec<&str> = strings.split('\0').collect();
+    for file in ["ld.so.cache", "ld.so.preload", "localtime"] {
+        assert!(named.contains(&file), "{file} is no input: {named:?}");
+    }
+}
