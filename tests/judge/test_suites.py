@@ -36,7 +36,6 @@ PACKAGES = (
     Package("click", ("click", "click.testing")),
     Package("flask", ("flask",)),
     Package("jinja2", ("jinja2",)),
-    Package("packaging", ("packaging.requirements", "packaging.tags")),
     Package("requests", ("requests",)),
 )
 

@@ -334,7 +334,7 @@ def test_loaders_of_others(starter, built):
     ("body", "word"),
     [
         ("open({made!r}, 'a').close()\n", "writes"),
-        ("import os\nos.umask(0o077)\n", "mask"),
+        ("import os\nWAS = os.umask(0o077)\n", "mask"),
         ("import os\nos.chdir('/')\n", "directory"),
         ("import subprocess\nsubprocess.check_call(['true'])\n", "process"),
         ("print('site')\n", "prints"),
@@ -353,16 +353,18 @@ def test_acts_of_site(starter, built, body, word):
     starter.both_whichever_way(script, conditions=conditions)
 
 
-def test_environment_of_site(starter, built):
-    """Variables that `sitecustomize` sets are set again at each thaw."""
+def test_changes_by_site(starter, built):
+    """Variables and the mask that `sitecustomize` sets are set again at each thaw."""
     folder = starter.folder / "site"
-    write(folder / "sitecustomize.py", "import os\nos.environ['BY_SITE'] = 'set'\n")
+    write(
+        folder / "sitecustomize.py", "import os\nos.environ['BY_SITE'] = 'set'\nos.umask(0o067)\n"
+    )
     script = write(
         starter.folder / "project" / "main.py",
-        "import json\nimport os\nprint(os.environ.get('BY_SITE'))\n",
+        "import json\nimport os\nprint(os.environ.get('BY_SITE'), oct(os.umask(0)))\n",
     )
     conditions = Conditions(env={"PYTHONPATH": str(folder)})
-    assert starter.both(script, conditions=conditions, expect=0).text() == "set\n"
+    assert starter.both(script, conditions=conditions, expect=0).text() == "set 0o67\n"
 
 
 # Stand-ins for modules of the reviewed table: what they keep, and how it is read.

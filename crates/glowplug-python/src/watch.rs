@@ -33,7 +33,7 @@ const RESTLESS: [&[u8]; 13] = [
 const LRU_CACHE: &[u8] = b"functools._lru_cache_wrapper";
 
 /// Classes of this extension's own Python code.
-const OWN: [&[u8]; 3] = [b"Importing", b"Recording", b"Watch"];
+const OWN: [&[u8]; 3] = [b"GlowplugImporting", b"GlowplugRecording", b"GlowplugWatch"];
 
 /// Modules of which dicts, lists and sets are caches of the interpreter's or the library's own.
 const CACHING: [&CStr; 8] = [

@@ -19,7 +19,7 @@ class KeptApart(BaseException):
     """Ends an import that needs a module which is kept apart. No `except Exception` catches it."""
 
 
-class Importing:
+class GlowplugImporting:
     """The modules that are being imported, innermost last."""
 
     def __init__(self, native, job):
@@ -37,7 +37,7 @@ class Importing:
         self.recording = None
         # Modules with which the import of something that is not kept apart begins.
         self.roots = {}
-        self.watch = Watch(native, self) if self.apart and not self.blocking else None
+        self.watch = GlowplugWatch(native, self) if self.apart and not self.blocking else None
         self.population = self._count()
         self.folder = _folder()
         self.generators = {}
@@ -156,7 +156,7 @@ class Importing:
         return self.native["population"](self.closely)
 
 
-class Watch:
+class GlowplugWatch:
     """Finds out whether what is kept apart changes what is not: then what is imported after it
     cannot be preloaded.
 

@@ -33,7 +33,7 @@ _CLOCKS = (
 )
 
 
-class Recording:
+class GlowplugRecording:
     """Puts listeners in front of what imports use, and takes them away again without a trace."""
 
     def __init__(self, native, importing):
@@ -432,8 +432,8 @@ def preload(job, native):
     main = sys.modules["__main__"].__dict__
     os = sys.modules["os"]
     before = environment
-    importing = Importing(native, job)
-    recording = importing.recording = Recording(native, importing)
+    importing = GlowplugImporting(native, job)
+    recording = importing.recording = GlowplugRecording(native, importing)
     report = [("folder", importing.folder or "", "")]
     recording.start()
     try:
