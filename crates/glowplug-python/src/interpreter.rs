@@ -1,4 +1,4 @@
-//! Initialises CPython exactly as its own `main` does, short of importing `site` and running anything.
+//! Initialises CPython exactly as its own `main` does, short of running anything and, for a freezer, of importing `site`.
 
 #[cfg(Py_3_13)]
 use crate::object::Object;
@@ -15,23 +15,52 @@ const NO_SITE: isize = 6;
 /// # Safety
 /// `argc` and `argv` are those of `main`; no interpreter has been initialised.
 pub unsafe fn initialise(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> {
+    let mut has_site = false;
+    // SAFETY: by the caller; the change is to a struct that CPython has filled, before it is used.
+    unsafe {
+        initialise_after(argc, argv, |config| {
+            check(ffi::PyConfig_Read(config))?;
+            has_site = config.site_import != 0;
+            config.site_import = 0;
+            Ok(())
+        })?;
+        if has_site {
+            show_site()?;
+        }
+    }
+    Ok(has_site)
+}
+
+/// Initialises the interpreter with the command line of `main`, `site` and all.
+///
+/// # Safety
+/// As for [`initialise`].
+pub unsafe fn initialise_with_site(argc: c_int, argv: *mut *mut c_char) -> Result<(), String> {
+    // SAFETY: by the caller.
+    unsafe { initialise_after(argc, argv, |_| Ok(())) }
+}
+
+/// Initialises the interpreter, after a change to what it is told.
+///
+/// # Safety
+/// As for [`initialise`].
+unsafe fn initialise_after(
+    argc: c_int,
+    argv: *mut *mut c_char,
+    change: impl FnOnce(&mut ffi::PyConfig) -> Result<(), String>,
+) -> Result<(), String> {
     let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
     // SAFETY: PyConfig_InitPythonConfig initialises the whole struct; the extension is built for this CPython minor, so the layouts
-    // agree (the freezer asks the interpreter for its version before it picks the extension).
+    // agree (whoever picks the extension asks the interpreter for its version before).
     unsafe {
         ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
         let config = config.assume_init_mut();
         check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))?;
-        check(ffi::PyConfig_Read(config))?;
-        let has_site = config.site_import != 0;
-        config.site_import = 0;
+        change(config)?;
         check(ffi::Py_InitializeFromConfig(config))?;
         ffi::PyConfig_Clear(config);
-        if has_site {
-            show_site()?;
-        }
-        Ok(has_site)
     }
+    Ok(())
 }
 
 /// Says everywhere that there is a site: to the program, to C, and to interpreters that are made from this one.

@@ -8,9 +8,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{FromRawFd, RawFd};
 
-/// Names the socket's descriptor in the interpreter's environment.
-const VARIABLE: &str = "GLOWPLUG_JOB";
-
 /// Least number that the socket gets.
 const FAR: RawFd = 100;
 
@@ -44,19 +41,23 @@ pub struct Freezer {
 }
 
 impl Freezer {
-    /// Takes the socket that the environment names, and removes the variable.
-    pub fn from_environment() -> Option<Freezer> {
-        let fd: RawFd = std::env::var(VARIABLE).ok()?.parse().ok()?;
-        // SAFETY: called first thing in `main`, while the process has one thread; the freezer opened the descriptor for this
-        // process alone.
+    /// Takes the socket with this number; `None` for -1.
+    ///
+    /// # Safety
+    /// The descriptor belongs to the caller, who gives it away.
+    pub unsafe fn at(descriptor: RawFd) -> Option<Freezer> {
+        if descriptor < 0 {
+            return None;
+        }
+        // SAFETY: by the caller.
         unsafe {
-            std::env::remove_var(VARIABLE);
             // Out of the way: what imports open gets the number that it has in a plain process.
-            let far = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, FAR);
+            let far = libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, FAR);
             if far >= 0 {
-                libc::close(fd);
+                libc::close(descriptor);
             }
-            Some(Freezer { socket: File::from_raw_fd(if far >= 0 { far } else { fd }) })
+            let number = if far >= 0 { far } else { descriptor };
+            Some(Freezer { socket: File::from_raw_fd(number) })
         }
     }
 

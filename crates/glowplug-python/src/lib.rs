@@ -20,49 +20,89 @@
 //! | `method.rs` | the definitions of built-in functions |
 //! | `descriptor.rs` | the descriptor that libffi keeps on itself |
 //! | `environment.rs` | changes that imports make to the environment of C |
+//! | `lazy.rs`, `lazy/` | lazy imports |
 //! | `finish.rs`, `finish/` | ends the program without finalising the frozen heap |
-#![cfg(all(target_os = "linux", target_arch = "x86_64", feature = "freeze"))]
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+// What both freezing and lazy imports use has functions that only freezing needs.
+#![cfg_attr(not(feature = "freeze"), allow(dead_code))]
 
+#[cfg(feature = "freeze")]
 mod collector;
+#[cfg(feature = "freeze")]
 mod descriptor;
+#[cfg(feature = "freeze")]
 mod environment;
+#[cfg(feature = "freeze")]
 mod finish;
+#[cfg(feature = "freeze")]
 mod hooks;
 mod interpreter;
 mod job;
+mod lazy;
+#[cfg(feature = "freeze")]
 mod listening;
+#[cfg(feature = "freeze")]
 mod method;
+#[cfg(feature = "freeze")]
 mod native;
 mod object;
+#[cfg(feature = "freeze")]
 mod population;
+#[cfg(feature = "freeze")]
 mod program;
+#[cfg(feature = "freeze")]
 mod still;
+#[cfg(feature = "freeze")]
 mod thawed;
+#[cfg(feature = "freeze")]
 mod watch;
 
 use std::ffi::{c_char, c_int};
 
-/// Exit status of an interpreter that could not be prepared for freezing; the reason has gone to the freezer.
+/// Exit status of an interpreter that could not be prepared; the reason has gone to the freezer, or to standard error.
 const EXIT_NOT_PREPARED: c_int = 125;
 
-/// Replaces the interpreter's `main` in a freezer.
+/// Replaces the interpreter's `main` in a freezer, and where a program runs with lazy imports.
 ///
 /// # Safety
-/// Called once by the recorder, in the main thread, with what the C library would have given to `main`.
+/// Called once by the recorder, in the main thread, with what the C library would have given to `main`, and with the
+/// descriptor of the job, or -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glowplug_main(
     argc: c_int,
     argv: *mut *mut c_char,
     _envp: *mut *mut c_char,
+    job: c_int,
 ) -> c_int {
-    let Some(mut freezer) = job::Freezer::from_environment() else {
-        eprintln!("error: the freezer's extension was started without a job");
+    // SAFETY: the recorder hands over the descriptor that was opened for this process alone.
+    let Some(mut freezer) = (unsafe { job::Freezer::at(job) }) else {
+        eprintln!("error: the extension was started without a job");
         return EXIT_NOT_PREPARED;
     };
-    still::default_signals();
     let Ok(job) = freezer.receive() else { return EXIT_NOT_PREPARED };
-    let environment = environment::Snapshot::take();
+    if job.contains_key(lazy::KIND) {
+        drop(freezer);
+        // SAFETY: argc and argv are main's.
+        return unsafe { lazy::run(&job, argc, argv) };
+    }
     // SAFETY: argc and argv are main's.
+    unsafe { freeze(&mut freezer, &job, argc, argv) }
+}
+
+/// Prepares the interpreter that a freezer asks for, and lets it stand still.
+///
+/// # Safety
+/// As for [`glowplug_main`].
+#[cfg(feature = "freeze")]
+unsafe fn freeze(
+    freezer: &mut job::Freezer,
+    job: &job::Job,
+    argc: c_int,
+    argv: *mut *mut c_char,
+) -> c_int {
+    still::default_signals();
+    let environment = environment::Snapshot::take();
+    // SAFETY: by the caller.
     let has_site = match unsafe { interpreter::initialise(argc, argv) } {
         Ok(has_site) => has_site,
         Err(message) => {
@@ -75,5 +115,20 @@ pub unsafe extern "C" fn glowplug_main(
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
-    unsafe { still::prepare_and_stand_still(&mut freezer, &job, &environment) }
+    unsafe { still::prepare_and_stand_still(freezer, job, &environment) }
+}
+
+/// Nothing is frozen on this minor.
+///
+/// # Safety
+/// None is needed; the other build's function has this shape.
+#[cfg(not(feature = "freeze"))]
+unsafe fn freeze(
+    freezer: &mut job::Freezer,
+    _job: &job::Job,
+    _argc: c_int,
+    _argv: *mut *mut c_char,
+) -> c_int {
+    let _ = freezer.send(&[job::Note::refused("programs cannot be frozen on this Python")]);
+    EXIT_NOT_PREPARED
 }

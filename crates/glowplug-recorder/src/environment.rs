@@ -12,6 +12,7 @@ use crate::syscall;
 
 const RECORD: &[u8] = b"GLOWPLUG_RECORD=";
 const MAIN: &[u8] = b"GLOWPLUG_MAIN=";
+const JOB: &[u8] = b"GLOWPLUG_JOB=";
 const OWN_PRELOAD: &[u8] = b"LD_PRELOAD=";
 /// Ends in the name of the variable whose value it keeps, so that its tail can take its place.
 const USERS_PRELOAD: &[u8] = b"GLOWPLUG_LD_PRELOAD=";
@@ -25,6 +26,8 @@ pub struct Request {
     /// The library whose `glowplug_main` runs in place of the program's `main`: a copy in a mapping
     /// of its own.
     pub main: Option<Text>,
+    /// The descriptor that tells this library what to do.
+    pub job: Option<c_int>,
 }
 
 /// A NUL-ended string in a mapping of its own.
@@ -171,6 +174,9 @@ fn judge(with_nul: &[u8], request: &mut Request) -> Fate {
     } else if let Some(value) = variable.strip_prefix(MAIN) {
         request.main = Text::copy(value);
         Fate::Remove
+    } else if let Some(value) = variable.strip_prefix(JOB) {
+        request.job = parse_descriptor(value);
+        Fate::Remove
     } else if variable.starts_with(USERS_PRELOAD) {
         Fate::Uncover(USERS_PRELOAD_PREFIX)
     } else if variable.starts_with(OWN_PRELOAD) {
@@ -189,6 +195,10 @@ fn parse_record(value: &[u8]) -> Option<(c_int, Detail)> {
         b",full" => Detail::Full,
         _ => return None,
     };
-    let number: c_int = core::str::from_utf8(number).ok()?.parse().ok()?;
-    (number >= 0).then_some((number, detail))
+    Some((parse_descriptor(number)?, detail))
+}
+
+fn parse_descriptor(value: &[u8]) -> Option<c_int> {
+    let number: c_int = core::str::from_utf8(value).ok()?.parse().ok()?;
+    (number >= 0).then_some(number)
 }

@@ -3,7 +3,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
 use crate::environment::{self, Text};
 use crate::next::{self, next};
@@ -11,6 +11,8 @@ use crate::{record, syscall};
 
 type Strings = *mut *mut c_char;
 type Main = unsafe extern "C" fn(c_int, Strings, Strings) -> c_int;
+/// `glowplug_main`: the arguments of `main`, and the descriptor of its job or -1.
+type GlowplugMain = unsafe extern "C" fn(c_int, Strings, Strings, c_int) -> c_int;
 
 /// The exit status where the library that should run in place of the program cannot be loaded.
 const CANNOT_HAND_OVER: c_int = 125;
@@ -27,6 +29,8 @@ static CONSTRUCTOR: extern "C" fn(c_int, Strings, Strings) = constructor;
 /// The library to hand `main` to, a mapping of `HANDOVER_LENGTH` bytes, or null.
 static HANDOVER: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static HANDOVER_LENGTH: AtomicUsize = AtomicUsize::new(0);
+/// The descriptor of its job, or -1.
+static JOB: AtomicI32 = AtomicI32::new(-1);
 
 /// Runs before the constructors of the program and after those of the libraries that it needs.
 extern "C" fn constructor(_argument_count: c_int, _arguments: Strings, environment: Strings) {
@@ -60,6 +64,7 @@ fn begin(given: Strings) {
     if let Some(Text { start, length }) = request.main {
         HANDOVER.store(start.as_ptr(), Ordering::Relaxed);
         HANDOVER_LENGTH.store(length, Ordering::Relaxed);
+        JOB.store(request.job.unwrap_or(-1), Ordering::Relaxed);
     }
     if let Some((descriptor, detail)) = request.record {
         record::begin(descriptor, detail);
@@ -115,19 +120,19 @@ unsafe extern "C" fn handover_main(
     // SAFETY: the string is not used any more.
     unsafe { syscall::unmap(path, HANDOVER_LENGTH.load(Ordering::Relaxed)) };
     match main {
-        // SAFETY: `glowplug_main` is declared like `main` and gets its arguments.
-        Some(main) => unsafe { main(count, arguments, environment) },
+        // SAFETY: `glowplug_main` is declared so and gets what `main` would get.
+        Some(main) => unsafe { main(count, arguments, environment, JOB.load(Ordering::Relaxed)) },
         None => CANNOT_HAND_OVER,
     }
 }
 
-fn load_main(name: &CStr) -> Option<Main> {
+fn load_main(name: &CStr) -> Option<GlowplugMain> {
     let dlopen = next!(c"dlopen", fn(*const c_char, c_int) -> *mut c_void)?;
     // SAFETY: the name ends in a NUL; the program's libraries have been initialised.
     let library = unsafe { dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     let main = next::look_up(NonNull::new(library)?.as_ptr(), c"glowplug_main")?;
-    // SAFETY: the library's contract is that this function is declared like `main`.
-    Some(unsafe { core::mem::transmute::<NonNull<c_void>, Main>(main) })
+    // SAFETY: the library's contract is that this function is declared so.
+    Some(unsafe { core::mem::transmute::<NonNull<c_void>, GlowplugMain>(main) })
 }
 
 /// Says why the library could not be loaded, on one line.

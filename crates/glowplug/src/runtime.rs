@@ -1,7 +1,19 @@
 //! Where Glowplug's own parts lie: the restorer, the recorder and the extensions.
 
 use crate::settings::Environment;
+use std::ffi::{CString, NulError, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// What `LD_PRELOAD` has to be for a library to stand in front of libc, and of what the user preloads.
+pub fn in_front_of_libc(library: &Path, environment: &Environment) -> OsString {
+    let mut value = library.as_os_str().to_owned();
+    if let Some(own) = environment.non_empty("LD_PRELOAD") {
+        value.push(":");
+        value.push(own);
+    }
+    value
+}
 
 /// The folder of the parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +30,20 @@ impl Runtime {
         let program = std::fs::read_link("/proc/self/exe").ok()?;
         let folder = program.parent()?.parent()?.join("lib/glowplug");
         Some(Runtime { folder })
+    }
+
+    /// The variables that put the recorder in front of libc: `NAME=value`. It takes them out of the environment again.
+    ///
+    /// # Errors
+    /// Where the path of the runtime holds a zero byte.
+    pub fn preload(&self, environment: &Environment) -> Result<Vec<CString>, NulError> {
+        let preload = in_front_of_libc(&self.recorder(), environment);
+        let mut variables =
+            vec![CString::new([b"LD_PRELOAD=", preload.as_os_str().as_bytes()].concat())?];
+        if let Some(own) = environment.non_empty("LD_PRELOAD") {
+            variables.push(CString::new([b"GLOWPLUG_LD_PRELOAD=", own.as_bytes()].concat())?);
+        }
+        Ok(variables)
     }
 
     /// The folder.

@@ -10,12 +10,13 @@ fn the_library_runs_in_place_of_main() {
         let recorded = Start::of(&python)
             .arguments(["-c", "print('main has run')", "three"])
             .variable("GLOWPLUG_MAIN", &library)
+            .variable("GLOWPLUG_JOB", "7")
             .run();
         assert_eq!(recorded.output.status.code(), Some(7));
         let expected = format!(
             "argument {}\nargument -c\nargument print('main has run')\nargument three\n\
              variable A_VARIABLE=first\nvariable HOME=/\nvariable PATH=/usr/bin:/bin\n\
-             python 1\nrecording 1\n",
+             job 7\npython 1\nrecording 1\n",
             python.display()
         );
         assert_eq!(recorded.text(), expected);
@@ -30,7 +31,7 @@ fn it_works_without_a_record() {
     let library = compile("handed", &place.join("handed.so"), &["-shared".as_ref()]);
     let recorded = Start::of("true").unrecorded().variable("GLOWPLUG_MAIN", &library).run();
     assert_eq!(recorded.output.status.code(), Some(7));
-    assert!(recorded.text().ends_with("python 0\nrecording 0\n"), "{}", recorded.text());
+    assert!(recorded.text().ends_with("job -1\npython 0\nrecording 0\n"), "{}", recorded.text());
 }
 
 #[test]

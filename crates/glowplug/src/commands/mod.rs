@@ -2,6 +2,7 @@
 
 pub mod freeze;
 pub mod images;
+pub mod lazy;
 pub mod profile;
 pub mod run;
 pub mod thaw;
@@ -34,6 +35,8 @@ enum Command {
     Profile(Box<profile::Profile>),
     /// List, explain, check and remove images
     Images(images::Images),
+    /// Lazy imports on every CPython
+    Lazy(lazy::Lazy),
 }
 
 /// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
@@ -90,6 +93,13 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         {
             return thaw::run(rest, &environment);
         }
+        [_, command, run, rest @ ..]
+            if command.to_bytes() == b"lazy"
+                && run.to_bytes() == b"run"
+                && !matches!(rest, [a] if is_help(a)) =>
+        {
+            return lazy::run::run(rest, &environment);
+        }
         _ => {}
     }
     let cli = match Cli::try_parse() {
@@ -106,6 +116,9 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Images(images) => images::run(&images, &environment),
+        Command::Lazy(lazy) => {
+            lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)
+        }
     }
 }
 

@@ -18,7 +18,6 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 
 /// Room for the record of a start, bytes.
 const RECORD_LEN: u64 = 4 << 20;
@@ -107,15 +106,7 @@ fn recorder_variables(
     let number = record.as_raw_fd();
     // The program inherits it, and the recorder closes it.
     std::mem::forget(record);
-    let recorder = runtime.recorder();
-    let mut preload = [b"LD_PRELOAD=", recorder.as_os_str().as_bytes()].concat();
-    let mut variables = Vec::new();
-    if let Some(own) = environment.non_empty("LD_PRELOAD") {
-        preload.push(b':');
-        preload.extend_from_slice(own.as_bytes());
-        variables.push(CString::new([b"GLOWPLUG_LD_PRELOAD=", own.as_bytes()].concat())?);
-    }
-    variables.push(CString::new(preload)?);
+    let mut variables = runtime.preload(environment)?;
     variables.push(CString::new(format!("GLOWPLUG_RECORD={number},light"))?);
     Ok(variables)
 }

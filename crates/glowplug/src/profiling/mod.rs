@@ -4,7 +4,7 @@ pub mod cold;
 pub mod facts;
 
 use crate::interpreter::Interpreter;
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
 use crate::settings::Environment;
 use glowplug_linux::limits::{Limits, Throttled, Wanted};
 use glowplug_linux::supervise;
@@ -237,11 +237,7 @@ fn run_once(
     }
     let mut request = OsString::from(format!("{letters}:"));
     request.push(file.path());
-    let mut preload = collector.as_os_str().to_owned();
-    if let Some(users) = environment.non_empty("LD_PRELOAD") {
-        preload.push(":");
-        preload.push(users);
-    }
+    let preload = runtime::in_front_of_libc(collector, environment);
     command.env("GLOWPLUG_COLLECT", request).env("LD_PRELOAD", preload);
     let ended = supervise::run(&mut command, limits).map_err(|source| ProfilingError::Start {
         program: line[0].to_string_lossy().into_owned(),

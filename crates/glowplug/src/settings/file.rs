@@ -57,6 +57,11 @@ fn read(path: &Path, stat: &Stat, cache: Option<&Path>) -> Result<Option<Layer>,
     if let (Some(layer), Some(folder)) = (&mut layer, path.parent()) {
         make_absolute(&mut layer.python, folder);
         make_absolute(&mut layer.cache_dir, folder);
+        for entry in &mut layer.lazy.modules {
+            if entry.ends_with(".txt") {
+                *entry = folder.join(&*entry).to_string_lossy().into_owned();
+            }
+        }
     }
     // What changed a moment ago may change again without its stamp showing it.
     if let Some(parsed) = parsed.filter(|_| stamp::is_settled(&stamp)) {

@@ -3,7 +3,7 @@
 use super::renewal::{Age, Thaws};
 use super::values::{ByteSize, Via, is_module_entry};
 use super::{Environment, SettingsError};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -35,6 +35,38 @@ pub struct Layer {
     pub renew_after: Option<Age>,
     /// `renew-after-thaws`
     pub renew_after_thaws: Option<Thaws>,
+    /// `lazy`
+    #[serde(default)]
+    pub lazy: LazySettings,
+}
+
+/// The table `lazy`: for programs that run with lazy imports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LazySettings {
+    /// `modules`: modules that are lazy whatever the mode, and files of requirements (`….txt`) that name their distributions.
+    #[serde(deserialize_with = "one_or_more")]
+    pub modules: Vec<String>,
+    /// `exclude`: importers whose imports stay eager.
+    #[serde(deserialize_with = "one_or_more")]
+    pub exclude: Vec<String>,
+    /// `warm`: modules that `glowplug.lazy.warm` loads.
+    #[serde(deserialize_with = "one_or_more")]
+    pub warm: Vec<String>,
+}
+
+/// A list of strings, or one alone.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a name or a list of names")]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::More(names) => names,
+    })
 }
 
 /// A module name, perhaps with a leading `-`.
@@ -113,6 +145,7 @@ impl Layer {
                 "a number of thaws, or `never`",
                 |text| text.parse().ok(),
             )?,
+            lazy: LazySettings::default(),
         })
     }
 }

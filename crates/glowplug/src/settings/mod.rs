@@ -10,7 +10,7 @@ mod tests;
 mod values;
 
 pub use environment::Environment;
-pub use layer::Layer;
+pub use layer::{Layer, LazySettings};
 pub use renewal::{Age, Renewal, Thaws};
 pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry, is_module_name};
 
@@ -45,6 +45,8 @@ pub struct Settings {
     /// When images are made anew (`GLOWPLUG_RENEW_AFTER` and `GLOWPLUG_RENEW_AFTER_THAWS`, `renew-after` and `renew-after-thaws`).
     /// Default: at the age of a day, and after 10,000 thaws.
     pub renewal: Renewal,
+    /// Lazy imports (`lazy`, in a file alone). Default: nothing.
+    pub lazy: LazySettings,
 }
 
 /// How much the images may take by default.
@@ -135,6 +137,7 @@ impl Settings {
                     .or(file.renew_after_thaws)
                     .unwrap_or(usual.thaws),
             },
+            lazy: file.lazy,
         }
     }
 }

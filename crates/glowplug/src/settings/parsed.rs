@@ -88,6 +88,15 @@ fn encode(stamp: &Stamp, layer: Option<&Layer>) -> Option<Vec<u8>> {
     if let Some(thaws) = layer.renew_after_thaws {
         lines.put("renew-after-thaws", thaws.to_string().as_bytes())?;
     }
+    for (name, entries) in [
+        ("lazy.modules", &layer.lazy.modules),
+        ("lazy.exclude", &layer.lazy.exclude),
+        ("lazy.warm", &layer.lazy.warm),
+    ] {
+        for entry in entries {
+            lines.put(name, entry.as_bytes())?;
+        }
+    }
     lines.put("end", b"")?;
     Some(lines.0)
 }
@@ -131,6 +140,9 @@ fn set(layer: &mut Layer, name: &[u8], value: &[u8]) -> Option<()> {
         b"renew-after" => layer.renew_after = Some(text()?.parse().ok()?),
         b"renew-after-thaws" => layer.renew_after_thaws = Some(text()?.parse().ok()?),
         b"allow-secret" => layer.allow_secrets.push(SecretEntry(text()?.to_owned())),
+        b"lazy.modules" => layer.lazy.modules.push(text()?.to_owned()),
+        b"lazy.exclude" => layer.lazy.exclude.push(text()?.to_owned()),
+        b"lazy.warm" => layer.lazy.warm.push(text()?.to_owned()),
         _ => return None,
     }
     Some(())
@@ -175,6 +187,11 @@ mod tests {
             allow_secrets: vec![SecretEntry("A_TOKEN".into()), SecretEntry("/p/.env".into())],
             renew_after: Some(Age(Some(Duration::from_secs(5400)))),
             renew_after_thaws: Some(Thaws(None)),
+            lazy: crate::settings::LazySettings {
+                modules: vec!["a.b".into(), "/c/requirements.txt".into()],
+                exclude: vec!["=d".into()],
+                warm: vec!["e".into()],
+            },
         }
     }
 

@@ -1,16 +1,14 @@
-//! Reads Python source. The parser is used here and nowhere else.
+//! Finds the leading imports in a source.
 
 mod expressions;
-mod source;
 mod statements;
 mod usage;
 
 pub use usage::names_used;
 
 use super::Leading;
+use crate::source::{self, Syntax};
 use ruff_python_ast::Stmt;
-use ruff_python_parser::{Mode, ParseOptions};
-use std::mem::ManuallyDrop;
 
 /// Why a source without a syntax that can be read has no leading imports.
 const UNREADABLE: &str = "the source cannot be parsed";
@@ -27,14 +25,9 @@ pub fn leading(source: &[u8]) -> Leading {
         stopped_at: Some((1, UNREADABLE)),
     };
     let Some(text) = source::text(source) else { return whole() };
-    let options = ParseOptions::from(Mode::Module);
-    // Taking down a deeply nested tree recurses without bounds; a freezer reads one program and ends, so it is left standing.
-    let parsed = ManuallyDrop::new(ruff_python_parser::parse_unchecked(&text, options));
-    let (Some(module), false) = (parsed.syntax().as_module(), parsed.has_invalid_syntax()) else {
-        return whole();
-    };
+    let Some(syntax) = Syntax::parse(&text) else { return whole() };
     let lines = source::Lines::new(&text);
-    let found = statements::walk(&module.body, &lines);
+    let found = statements::walk(syntax.body(), &lines);
     let end = found.end.max(lines.end_of_line(2));
     Leading {
         statements: found.imports,

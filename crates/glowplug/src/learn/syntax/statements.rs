@@ -3,7 +3,7 @@
 use super::super::ImportStatement;
 use super::expressions::{Question, is_constant, is_name, is_quiet_annotation, question};
 use super::is_idle;
-use super::source::Lines;
+use crate::source::Lines;
 use ruff_python_ast::{
     ExceptHandler, Expr, Parameters, Stmt, StmtClassDef, StmtFunctionDef, StmtIf, StmtImport,
     StmtImportFrom, StmtTry,

@@ -1,6 +1,28 @@
-//! From the bytes of a source to text with the same offsets, and its lines.
+//! Python source: from bytes to text with the same offsets, its lines, and its syntax. The parser is called here and nowhere else.
 
+use ruff_python_ast::Mod;
+use ruff_python_parser::{Mode, ParseOptions, Parsed};
 use std::borrow::Cow;
+use std::mem::ManuallyDrop;
+
+/// The syntax of a module. Taking down a deeply nested tree recurses without bounds, and a command reads its sources and ends, so
+/// that trees are left standing.
+pub struct Syntax(ManuallyDrop<Parsed<Mod>>);
+
+impl Syntax {
+    /// Parses a module; `None` where that is impossible.
+    pub fn parse(text: &str) -> Option<Syntax> {
+        let options = ParseOptions::from(Mode::Module);
+        let parsed = ManuallyDrop::new(ruff_python_parser::parse_unchecked(text, options));
+        (parsed.syntax().as_module().is_some() && !parsed.has_invalid_syntax())
+            .then_some(Syntax(parsed))
+    }
+
+    /// Its statements.
+    pub fn body(&self) -> &[ruff_python_ast::Stmt] {
+        self.0.syntax().as_module().map_or(&[], |module| &module.body)
+    }
+}
 
 /// Encodings in which each byte is a character and the lower half is ASCII.
 const SINGLE_BYTE: &[&str] =
@@ -10,7 +32,7 @@ const SINGLE_BYTE: &[&str] =
 ///
 /// Where another encoding than UTF-8 is declared, characters beyond ASCII become `_`: they stand in strings, comments and names,
 /// none of which decides what is imported, save names that are not ASCII.
-pub(super) fn text(source: &[u8]) -> Option<Cow<'_, str>> {
+pub fn text(source: &[u8]) -> Option<Cow<'_, str>> {
     if let Ok(text) = std::str::from_utf8(source) {
         return Some(Cow::Borrowed(text));
     }
@@ -36,14 +58,16 @@ fn declared_encoding(source: &[u8]) -> Option<String> {
 }
 
 /// Where the lines of a text begin. A line ends with `\n`, `\r\n` or `\r`, as in Python.
-pub(super) struct Lines {
+#[derive(Debug)]
+pub struct Lines {
     /// Offset of the first byte of each line.
     starts: Vec<usize>,
     len: usize,
 }
 
 impl Lines {
-    pub(super) fn new(text: &str) -> Lines {
+    /// Finds the lines of a text.
+    pub fn new(text: &str) -> Lines {
         let bytes = text.as_bytes();
         let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
             b'\n' => true,
@@ -55,18 +79,23 @@ impl Lines {
     }
 
     /// The line, from 1, that the byte at `offset` is on.
-    pub(super) fn line(&self, offset: usize) -> u32 {
+    pub fn line(&self, offset: usize) -> u32 {
         let line = self.starts.partition_point(|start| *start <= offset);
         u32::try_from(line).unwrap_or(u32::MAX)
     }
 
+    /// Offset of the first byte of line `line`, counted from 1; the end of the text where there are fewer.
+    pub fn start_of_line(&self, line: usize) -> usize {
+        line.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or(self.len)
+    }
+
     /// Offset behind line `line`, counted from 1, with its end; the end of the text where there are fewer.
-    pub(super) fn end_of_line(&self, line: usize) -> usize {
+    pub fn end_of_line(&self, line: usize) -> usize {
         self.starts.get(line).copied().unwrap_or(self.len)
     }
 
     /// Offset behind the line that ends at `end` or holds the byte before it.
-    pub(super) fn end_of_line_at(&self, end: usize) -> usize {
+    pub fn end_of_line_at(&self, end: usize) -> usize {
         match end.checked_sub(1) {
             Some(last) => self.end_of_line(self.line(last) as usize),
             None => 0,

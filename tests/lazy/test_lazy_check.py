@@ -1,0 +1,169 @@
+"""`glowplug lazy check`, `lint` and `run --report`, on small programs with one problem each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.environments import environment
+from harness.interpreters import by_minor, clean_environment
+
+REGISTRY = "handlers = []\ndef register(f):\n    handlers.append(f)\n    return f\n"
+
+# Files of a program, and the kind of the cause that is found.
+PROGRAMS = {
+    "registration": {
+        "app.py": "import plugin\nimport registry\nprint([f() for f in registry.handlers])\n",
+        "plugin.py": "import registry\n@registry.register\ndef f(): return 1\n",
+        "registry.py": REGISTRY,
+    },
+    "event": {
+        "app.py": "import listeners\nimport events\nevents.fire()\n",
+        "listeners.py": "import events\n@events.listens_for('start')\ndef f(): print('heard')\n",
+        "events.py": "all = []\ndef listens_for(name):\n    return all.append\n"
+        "def fire():\n    for f in all:\n        f()\n",
+    },
+    "monkey-patch": {
+        "app.py": "import patch\nimport tool\nprint(tool.answer())\n",
+        "patch.py": "import tool\ntool.answer = lambda: 42\n",
+        "tool.py": "def answer(): return 0\n",
+    },
+    "codec": {
+        "app.py": "import shout\nprint('a'.encode('shout'))\n",
+        "shout.py": "import codecs\n"
+        "def encode(s, errors=''): return s.upper().encode(), len(s)\n"
+        "INFO = codecs.CodecInfo(encode, None, name='shout')\n"
+        "codecs.register(lambda name: INFO if name == 'shout' else None)\n",
+    },
+    "class": {
+        "app.py": "import plugin\nimport base\nprint(len(base.Base.__subclasses__()))\n",
+        "plugin.py": "from base import Base\nclass Plugin(Base): pass\n",
+        "base.py": "class Base: pass\n",
+    },
+}
+
+
+@pytest.fixture
+def python() -> Path:
+    found = by_minor((3, 11))
+    if not found:
+        pytest.skip("no CPython 3.11 on this machine")
+    return found[0].path
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def glowplug(built: Path, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    env = {**clean_environment(), "GLOWPLUG_CACHE_DIR": str(folder / "cache")}
+    command = [str(word) for word in (built, "lazy", *arguments)]
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_the_importer_and_its_cause_are_found_and_written(built, python, tmp_path, kind):
+    write(tmp_path, PROGRAMS[kind])
+    (tmp_path / "pyproject.toml").write_text("# kept\n[project]\nname = 'x'   # as it was\n")
+    done = glowplug(built, tmp_path, "check", "--json", "--", python, "app.py")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert [one["entry"] for one in found["keep"]] == ["=__main__"]
+    assert found["keep"][0]["cause"]["kind"] == kind
+    text = (tmp_path / "pyproject.toml").read_text()
+    assert text.startswith("# kept\n[project]\nname = 'x'   # as it was\n")
+    assert '    "=__main__",\n' in text
+
+
+def test_a_program_without_an_end_is_given_up(built, python, tmp_path):
+    write(tmp_path, {"app.py": "import signal\nsignal.pause()\n"})
+    done = glowplug(built, tmp_path, "check", "--time-limit=2", "--", python, "app.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--time-limit" in done.stderr
+
+
+def test_where_the_time_is_over_what_is_enough_is_written(built, python, tmp_path):
+    """Two eager runs, a lazy one, one with all importers eager; the fifth has no end."""
+    write(tmp_path, PROGRAMS["event"])
+    app = (
+        "import listeners\nimport events\nfile = open('runs', 'a+')\nfile.write('x')\n"
+        "file.flush()\nif file.tell() > 4:\n    import signal\n    signal.pause()\n"
+        "events.fire()\n"
+    )
+    (tmp_path / "app.py").write_text(app)
+    limit = "--time-limit=6"
+    done = glowplug(built, tmp_path, "check", limit, "--json", "--", python, "app.py")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "unfinished"
+    assert "=__main__" in found["enough"]
+    assert "perhaps not needed" in (tmp_path / "pyproject.toml").read_text()
+
+
+def test_a_program_that_does_the_same(built, python, tmp_path):
+    write(tmp_path, {"app.py": "import json\nprint(json.dumps([1]))\n"})
+    done = glowplug(built, tmp_path, "check", "--", python, "app.py")
+    assert done.returncode == 0, done.stderr
+    assert "does the same with lazy imports" in done.stdout
+    assert not (tmp_path / "pyproject.toml").exists()
+
+
+def test_tests_are_compared_one_by_one(built, python, tmp_path):
+    inside = environment(by_minor((3, 11))[0], "lazy").path
+    files = dict(PROGRAMS["registration"])
+    # pytest looks at every name of a test's module, so that nothing stays pending there.
+    files["core.py"] = (
+        "import plugin\nimport registry\ndef count(): return len(registry.handlers)\n"
+    )
+    files["test_app.py"] = (
+        "import core\n"
+        "def test_handlers(): assert core.count() == 1\n"
+        "def test_other(): assert True\n"
+    )
+    write(tmp_path, files)
+    done = glowplug(built, tmp_path, "check", "--no-write", "--json", "--", inside, "-m", "pytest")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert "test_app::test_handlers failed instead of passed" in found["differences"]
+    assert not any("test_other" in difference for difference in found["differences"])
+    assert [one["entry"] for one in found["keep"]] == ["=core"]
+
+
+def test_what_is_no_python_program_is_refused(built, tmp_path):
+    done = glowplug(built, tmp_path, "check", "--", "/bin/true")
+    assert done.returncode == 2
+    assert "not a Python program" in done.stderr
+
+
+def test_the_report_tells_what_was_loaded_and_what_was_not(built, python, tmp_path):
+    write(
+        tmp_path,
+        {
+            "app.py": "import json\nimport decimal\nimport xml.dom.minidom\nX = json.dumps(1)\n"
+            "def view():\n    return decimal.Decimal(1)\nprint(view())\n"
+        },
+    )
+    done = glowplug(built, tmp_path, "run", "--report", "--python", python, "app.py")
+    assert done.returncode == 0 and done.stdout == "1\n"
+    report = done.stderr
+    assert "decimal  first used by view (" in report
+    vain = report.split("lazy in vain:")[1].split("never used:")[0]
+    assert "  json  imported by __main__" in vain
+    assert "xml.dom.minidom  imported by __main__:3" in report.split("never used:")[1]
+
+
+def test_lint_reports_in_three_forms(built, tmp_path):
+    write(tmp_path, {"app.py": "import json\njson.dumps = None\n"})
+    text = glowplug(built, tmp_path, "lint", "app.py")
+    assert text.returncode == 1 and "--> app.py:2:1" in text.stdout
+    machine = json.loads(glowplug(built, tmp_path, "lint", "--format=json", "app.py").stdout)
+    assert [one["rule"] for one in machine["findings"]] == ["monkey-patch"]
+    sarif = json.loads(glowplug(built, tmp_path, "lint", "--format=sarif").stdout)
+    assert sarif["runs"][0]["results"][0]["ruleId"] == "monkey-patch"
+    clean = glowplug(built, tmp_path, "lint", "--ignore=monkey-patch")
+    assert clean.returncode == 0

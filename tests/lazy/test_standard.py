@@ -1,0 +1,69 @@
+"""Python 3.15's own suite for lazy imports, on 3.9–3.14. See `standard/`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from lazily import ROOT, LazyPython, environment, one_of
+from standard import suite
+
+HERE = Path(__file__).parent / "standard"
+
+LEAST = 115
+"""How many of its tests pass at least."""
+
+
+def outcomes(python: LazyPython, folder: Path, shim: str = "") -> dict[str, str]:
+    """The outcome of each test, by name."""
+    found = suite.installed()
+    if found is None:
+        pytest.skip("needs the test suite of Python 3.15 (Debian's libpython3.15-testsuite)")
+    if not (folder / "test_lazy_import").exists():
+        suite.write(folder, found)
+    run = subprocess.run(
+        [str(python.path), "-m", "unittest", "-v", "test.test_lazy_import"],
+        cwd=folder,
+        env={
+            **environment(),
+            "PYTHONPATH": f"{HERE}:{ROOT / 'python'}",
+            "LAZY_SUITE": str(folder),
+            "LAZY_SHIM": shim,
+        },
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
+    text = run.stderr.decode(errors="replace")
+    pattern = (
+        r"^(test_\w+) \(([\w.]+)\)(?:\n[^\n]*)?? \.\.\. .*?(ok|FAIL|ERROR|skipped|expected failure)"
+    )
+    found_outcomes = {
+        f"{kind.split('.')[-2] if kind.endswith(name) else kind.split('.')[-1]}.{name}": outcome
+        for name, kind, outcome in re.findall(pattern, text, re.MULTILINE)
+    }
+    assert found_outcomes, text[-2000:]
+    return found_outcomes
+
+
+def listed(minor: tuple[int, int]) -> set[str]:
+    """The tests that docs/lazy-differences.md says do not pass on a version."""
+    text = (ROOT / "docs" / "lazy-differences.md").read_text()
+    rows = re.findall(r"^\| `(\w+\.test_\w+)` \| ([\d., ]+) \| \S.* \|$", text, re.MULTILINE)
+    return {name for name, versions in rows if "%d.%d" % minor in versions.split(", ")}
+
+
+@pytest.mark.parametrize("python", one_of((3, 11), (3, 13)), ids=lambda p: p.name)
+def test_standard_suite(python: LazyPython, tmp_path: Path) -> None:
+    found = outcomes(python, tmp_path)
+    passed = {name for name, outcome in found.items() if outcome == "ok"}
+    assert set(found) - passed == listed(python.minor)
+    assert len(passed) >= LEAST
+
+
+@pytest.mark.parametrize("python", one_of((3, 13)), ids=lambda p: p.name)
+def test_a_shim_that_does_nothing_passes_far_less(python: LazyPython, tmp_path: Path) -> None:
+    idle = {n for n, o in outcomes(python, tmp_path, shim="nothing").items() if o == "ok"}
+    assert len(idle) + 50 < LEAST
