@@ -408,6 +408,25 @@ def test_start_that_is_killed(starter, script):
     aftermath.require_recovery(starter, script, RESULT)
 
 
+def test_interrupt_while_the_restorer_works(starter, script):
+    """Once the frozen process's handlers are in force, all that they use has to be there."""
+    assert starter.freeze(script).status == 0
+    log: list[Call] = []
+    thaw(starter, script, log=log)
+    calls_of_it = [call for call in log if is_restorer(call)]
+    handlers = [call for call in calls_of_it if call.name == "rt_sigaction"]
+    chosen = {call.index: call for call in [*handlers[:8], *handlers[8::16], *calls_of_it[-12:-1]]}
+    assert len(chosen) > 16
+    for call in chosen.values():
+        fault = Fault(
+            lambda other, kind=call.name: is_restorer(other) and other.name == kind,
+            meanwhile=lambda pid: os.kill(pid, signal.SIGINT),
+            skip=nth_of_its_kind(log, call),
+        )
+        outcome = thaw(starter, script, fault)
+        assert fault.hits and outcome.status == -signal.SIGINT, (call, outcome)
+
+
 def test_first_start_that_is_killed(starter, script):
     """Before it has become the program: a freezer that it has started ends by itself."""
     words = ["run", "--python", starter.python, script]

@@ -111,9 +111,9 @@ pub fn run(stack: &mut KernelStack, start: &Start) -> Result<Infallible, Obstacl
     redirect_vdso(&tables.head().context, stack)?;
     populate(&tables);
     move_layout(&tables.head().context, stack, start)?;
-    let ignored = set_signals(&tables.head().context);
     set_thread(&tables.head().context);
     syscall::close(start.image_fd());
+    let ignored = set_signals(&tables.head().context);
     jump(tables, stack, start, ignored)
 }
 
@@ -343,29 +343,7 @@ fn move_layout(context: &Context, stack: &KernelStack, start: &Start) -> Result<
     Ok(())
 }
 
-/// Stage 8: signal dispositions. What the parent ignores stays ignored; the result has a bit for each such signal.
-fn set_signals(context: &Context) -> u64 {
-    let mut ignored = 0;
-    for (index, frozen) in context.signals.iter().enumerate() {
-        let mut inherited = [0u64; 4];
-        // SAFETY: only asks.
-        if unsafe { syscall::signal_action(index + 1, None, Some(&mut inherited)) }.is_err() {
-            continue;
-        }
-        if inherited.first() == Some(&1) {
-            ignored |= 1 << index;
-        }
-        if frozen.handler != 0 {
-            let action = [frozen.handler, frozen.flags, frozen.restorer, frozen.mask];
-            // SAFETY: a frozen handler is code of the image, mapped in stage 4; no signal is delivered to a handler before the
-            // jump that could not be delivered after it, since it runs on the image's own code and data.
-            let _ = unsafe { syscall::signal_action(index + 1, Some(&action), None) };
-        }
-    }
-    ignored
-}
-
-/// Stage 9: what kernel and C library keep for the thread.
+/// Stage 8: what kernel and C library keep for the thread.
 fn set_thread(context: &Context) {
     // SAFETY: all addresses are the frozen thread's own, mapped in stage 4. This is the last stage that may not fail: the restorer
     // itself uses neither thread pointer nor thread id.
@@ -384,6 +362,29 @@ fn set_thread(context: &Context) {
         }
         syscall::set_fs_base(context.fs_base);
     }
+}
+
+/// Stage 9: signal dispositions; only now that the thread is the frozen one, whose handlers may run at once. What the parent ignores stays
+/// ignored; the result has a bit for each such signal.
+fn set_signals(context: &Context) -> u64 {
+    let mut ignored = 0;
+    for (index, frozen) in context.signals.iter().enumerate() {
+        let mut inherited = [0u64; 4];
+        // SAFETY: only asks.
+        if unsafe { syscall::signal_action(index + 1, None, Some(&mut inherited)) }.is_err() {
+            continue;
+        }
+        if inherited.first() == Some(&1) {
+            ignored |= 1 << index;
+        }
+        if frozen.handler != 0 {
+            let action = [frozen.handler, frozen.flags, frozen.restorer, frozen.mask];
+            // SAFETY: a frozen handler is code of the image, mapped in stage 4, and runs on the image's own data and, since
+            // stage 8, with its own thread pointer; the stack under it is the restorer's, to which it returns.
+            let _ = unsafe { syscall::signal_action(index + 1, Some(&action), None) };
+        }
+    }
+    ignored
 }
 
 /// Stage 10: leaves the process a note, and goes on where it stood still.
