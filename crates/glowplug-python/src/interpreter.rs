@@ -15,20 +15,34 @@ const NO_SITE: isize = 6;
 /// # Safety
 /// `argc` and `argv` are those of `main`; no interpreter has been initialised.
 pub unsafe fn initialise(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> {
-    let mut has_site = false;
-    // SAFETY: by the caller; the change is to a struct that CPython has filled, before it is used.
+    // SAFETY: by the caller.
     unsafe {
-        initialise_after(argc, argv, |config| {
-            check(ffi::PyConfig_Read(config))?;
-            has_site = config.site_import != 0;
-            config.site_import = 0;
-            Ok(())
-        })?;
+        let has_site = has_site(argc, argv)?;
+        initialise_after(argc, argv, |config| config.site_import = 0)?;
         if has_site {
             show_site()?;
         }
+        Ok(has_site)
     }
-    Ok(has_site)
+}
+
+/// Whether the command line leaves `site` be. It is read for that alone: CPython forgets options (`-X warn_default_encoding`) of a
+/// configuration that is read twice.
+///
+/// # Safety
+/// As for [`initialise`].
+unsafe fn has_site(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> {
+    let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
+    // SAFETY: as in `initialise_after`.
+    unsafe {
+        ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
+        let config = config.assume_init_mut();
+        let read = check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))
+            .and_then(|()| check(ffi::PyConfig_Read(config)));
+        let has_site = config.site_import != 0;
+        ffi::PyConfig_Clear(config);
+        read.map(|()| has_site)
+    }
 }
 
 /// Initialises the interpreter with the command line of `main`, `site` and all.
@@ -37,7 +51,7 @@ pub unsafe fn initialise(argc: c_int, argv: *mut *mut c_char) -> Result<bool, St
 /// As for [`initialise`].
 pub unsafe fn initialise_with_site(argc: c_int, argv: *mut *mut c_char) -> Result<(), String> {
     // SAFETY: by the caller.
-    unsafe { initialise_after(argc, argv, |_| Ok(())) }
+    unsafe { initialise_after(argc, argv, |_| ()) }
 }
 
 /// Initialises the interpreter, after a change to what it is told.
@@ -47,7 +61,7 @@ pub unsafe fn initialise_with_site(argc: c_int, argv: *mut *mut c_char) -> Resul
 unsafe fn initialise_after(
     argc: c_int,
     argv: *mut *mut c_char,
-    change: impl FnOnce(&mut ffi::PyConfig) -> Result<(), String>,
+    change: impl FnOnce(&mut ffi::PyConfig),
 ) -> Result<(), String> {
     let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
     // SAFETY: PyConfig_InitPythonConfig initialises the whole struct; the extension is built for this CPython minor, so the layouts
@@ -56,7 +70,7 @@ unsafe fn initialise_after(
         ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
         let config = config.assume_init_mut();
         check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))?;
-        change(config)?;
+        change(config);
         check(ffi::Py_InitializeFromConfig(config))?;
         ffi::PyConfig_Clear(config);
     }
