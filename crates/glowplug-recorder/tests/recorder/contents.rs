@@ -21,7 +21,7 @@ fn every_operation_is_noted_in_order() {
          Wfolder Sfolder Ofolder Wfolder/inner Ofolder/inner Nfolder/nothing Dfolder Dfolder \
          Dfolder Nabsent Wmade Wfolder/moved Nabsent \
          Snew Nnew/below S/ Snew Nabsent Wlink Llink Llink Snew EA_VARIABLE ENO_VARIABLE \
-         Csocket Csocket X/bin/true X=true X=/bin/sh N/absent/library.so N/absent/program \
+         Bsocket Csocket X/bin/true X=true X=/bin/sh N/absent/library.so N/absent/program \
          Ffolder Dfolder"
         .replace("TEMPORARY", temporary);
     let expected: Vec<_> = expected.split_whitespace().map(|word| absolute(word, &place)).collect();
