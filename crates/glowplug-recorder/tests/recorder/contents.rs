@@ -35,7 +35,7 @@ fn absolute(word: &str, place: &Path) -> String {
     let (op, name) = word.split_at(1);
     match name.strip_prefix('=') {
         Some(name) => format!("{op}{name}"),
-        None if name.starts_with('/') || "EC".contains(op) => word.to_owned(),
+        None if name.starts_with('/') || "EBC".contains(op) => word.to_owned(),
         None => format!("{op}{}/{name}", place.display()),
     }
 }
