@@ -32,7 +32,7 @@ test-rust: toolchain
 # Environments with packages are made for the list `data` alone; what needs another is skipped where nobody ran `make packages`.
 # What fails where two tests share the machine is run once more by itself: only what fails then as well has failed.
 test-python: build tools pythons
-	GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n logical || \
+	GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n $$(($$(nproc) + 1)) || \
 	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
 
 # All popular packages: gigabytes, and half an hour the first time.

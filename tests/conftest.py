@@ -31,9 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell lets what it runs in the background ignore interrupts, and programs inherit that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Shells let what they run in the background ignore signals, as does nohup; it is inherited.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            is_interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
     config.addinivalue_line("markers", "soak: many starts in a row")
     config.addinivalue_line("markers", "judge: takes an hour; `make judge` runs it")
     config.addinivalue_line("markers", "core: runs on every interpreter, not on three of them")
