@@ -8,7 +8,7 @@ import re
 import pytest
 from harness.clock import settle, write
 from harness.environments import in_environment
-from harness.running import Conditions
+from harness.running import Conditions, run
 from harness.starting import require_same
 from harness.terminal import Terminal
 
@@ -33,8 +33,6 @@ PROGRAM = "import json\nimport helper\n\nprint(helper.used(2), json.loads('3'))\
 def covered(starter, data) -> dict[str, object]:
     """Lines and branches by file, of all data files of a folder."""
     python = starter.interpreter.path
-    from harness.running import run
-
     for words in (["combine", "--keep", str(data)], ["json", "-o", "covered.json"]):
         done = run([python, "-m", "coverage", *words], starter.env, data)
         assert done.status == 0, done

@@ -81,8 +81,7 @@ unsafe fn intercept(index: usize, function: Pointer) {
             FAST_WITH_KEYWORDS => OF_FOUR[index] as *mut c_void,
             _ => return,
         };
-        ORIGINALS[index].store((*definition).ml_meth.as_ptr(), Ordering::Relaxed);
-        (&raw mut (*definition).ml_meth).cast::<*mut c_void>().write(ours);
+        ORIGINALS[index].store(method::exchange(definition, ours), Ordering::Relaxed);
     }
 }
 

@@ -15,33 +15,21 @@ const NO_SITE: isize = 6;
 /// # Safety
 /// `argc` and `argv` are those of `main`; no interpreter has been initialised.
 pub unsafe fn initialise(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> {
-    // SAFETY: by the caller.
+    // SAFETY: by the caller; the configurations are live ones.
     unsafe {
-        let has_site = has_site(argc, argv)?;
-        initialise_after(argc, argv, |config| config.site_import = 0)?;
+        // Read for that alone: CPython forgets options (`-X warn_default_encoding`) of a configuration that is read twice.
+        let has_site = configured(argc, argv, |config| {
+            check(ffi::PyConfig_Read(config))?;
+            Ok(config.site_import != 0)
+        })?;
+        configured(argc, argv, |config| {
+            config.site_import = 0;
+            check(ffi::Py_InitializeFromConfig(config))
+        })?;
         if has_site {
             show_site()?;
         }
         Ok(has_site)
-    }
-}
-
-/// Whether the command line leaves `site` be. It is read for that alone: CPython forgets options (`-X warn_default_encoding`) of a
-/// configuration that is read twice.
-///
-/// # Safety
-/// As for [`initialise`].
-unsafe fn has_site(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> {
-    let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
-    // SAFETY: as in `initialise_after`.
-    unsafe {
-        ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
-        let config = config.assume_init_mut();
-        let read = check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))
-            .and_then(|()| check(ffi::PyConfig_Read(config)));
-        let has_site = config.site_import != 0;
-        ffi::PyConfig_Clear(config);
-        read.map(|()| has_site)
     }
 }
 
@@ -50,31 +38,30 @@ unsafe fn has_site(argc: c_int, argv: *mut *mut c_char) -> Result<bool, String> 
 /// # Safety
 /// As for [`initialise`].
 pub unsafe fn initialise_with_site(argc: c_int, argv: *mut *mut c_char) -> Result<(), String> {
-    // SAFETY: by the caller.
-    unsafe { initialise_after(argc, argv, |_| ()) }
+    // SAFETY: by the caller; the configuration is a live one.
+    unsafe { configured(argc, argv, |config| check(ffi::Py_InitializeFromConfig(config))) }
 }
 
-/// Initialises the interpreter, after a change to what it is told.
+/// Hands out a configuration that has the command line of `main`, for as long as `with` takes.
 ///
 /// # Safety
 /// As for [`initialise`].
-unsafe fn initialise_after(
+unsafe fn configured<T>(
     argc: c_int,
     argv: *mut *mut c_char,
-    change: impl FnOnce(&mut ffi::PyConfig),
-) -> Result<(), String> {
+    with: impl FnOnce(&mut ffi::PyConfig) -> Result<T, String>,
+) -> Result<T, String> {
     let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
     // SAFETY: PyConfig_InitPythonConfig initialises the whole struct; the extension is built for this CPython minor, so the layouts
     // agree (whoever picks the extension asks the interpreter for its version before).
     unsafe {
         ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
         let config = config.assume_init_mut();
-        check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))?;
-        change(config);
-        check(ffi::Py_InitializeFromConfig(config))?;
+        let result = check(ffi::PyConfig_SetBytesArgv(config, argc as isize, argv.cast()))
+            .and_then(|()| with(config));
         ffi::PyConfig_Clear(config);
+        result
     }
-    Ok(())
 }
 
 /// Says everywhere that there is a site: to the program, to C, and to interpreters that are made from this one.

@@ -99,14 +99,12 @@ unsafe fn is_of_two(definition: *mut ffi::PyMethodDef) -> bool {
 unsafe fn begin(definition: *mut ffi::PyMethodDef, listener: Pointer) {
     let free = LISTENED.iter().zip(STANDINS).find(|(p, _)| p.definition.load(Relaxed).is_null());
     let Some((place, standin)) = free else { return };
-    // SAFETY: by the caller; the union holds a pointer to a function, which is as large as any other.
+    // SAFETY: by the caller, who has a twin only of functions that are called as ours is.
     unsafe {
         ffi::Py_INCREF(listener);
         place.definition.store(definition, Relaxed);
-        place.original.store((*definition).ml_meth.as_ptr(), Relaxed);
         place.listener.store(listener, Relaxed);
-        let function = &raw mut (*definition).ml_meth;
-        function.cast::<OfTwo>().write(standin);
+        place.original.store(method::exchange(definition, standin as *mut c_void), Relaxed);
     }
 }
 
@@ -119,8 +117,7 @@ unsafe fn end(definition: *mut ffi::PyMethodDef) {
         place.definition.store(ptr::null_mut(), Relaxed);
         // SAFETY: `begin` took this function from the same definition, and the reference.
         unsafe {
-            let function = &raw mut (*definition).ml_meth;
-            function.cast::<*mut c_void>().write(original);
+            method::exchange(definition, original);
             ffi::Py_DECREF(place.listener.swap(ptr::null_mut(), Relaxed));
         }
     }

@@ -2,6 +2,7 @@
 //! objects that they are, for everybody who has taken them from their module.
 
 use pyo3_ffi as ffi;
+use std::ffi::c_void;
 
 type Pointer = *mut ffi::PyObject;
 
@@ -25,4 +26,13 @@ pub unsafe fn definition(function: Pointer) -> Option<*mut ffi::PyMethodDef> {
         (ffi::PyCFunction_CheckExact(function) != 0)
             .then(|| (*function.cast::<BuiltinFunction>()).definition)
     }
+}
+
+/// Puts another C function into a definition; returns the one that was there.
+///
+/// # Safety
+/// GIL, so that nobody calls it meanwhile; the definition is CPython's, and the function is called as its flags say.
+pub unsafe fn exchange(definition: *mut ffi::PyMethodDef, function: *mut c_void) -> *mut c_void {
+    // SAFETY: by the caller; the union holds a pointer to a function, which is as large as any other.
+    unsafe { (&raw mut (*definition).ml_meth).cast::<*mut c_void>().replace(function) }
 }
