@@ -11,8 +11,17 @@ pub const HANDED: c_int = 3;
 /// Most descriptors that can be handed over.
 const MOST_HANDED: usize = 4;
 
-/// Starts `program` as an orphan in a session of its own, with `/dev/null` for its standard streams, default signal dispositions, no
-/// descriptor but those of `handed` (from [`HANDED`] on), and the lowest priority. The caller has no child afterwards.
+/// The priority of a detached process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// It works when nobody else does.
+    Lowest,
+    /// That of its starter.
+    Inherited,
+}
+
+/// Starts `program` as an orphan in a session of its own, with `/dev/null` for its standard streams, default signal dispositions, and no
+/// descriptor but those of `handed` (from [`HANDED`] on). The caller has no child afterwards.
 ///
 /// # Errors
 /// Fails where the kernel refuses a fork. What goes wrong in the orphan itself is not reported: nobody is there to hear it.
@@ -21,6 +30,7 @@ pub fn spawn(
     arguments: &[&CStr],
     environment: &[&CStr],
     handed: &[BorrowedFd<'_>],
+    priority: Priority,
 ) -> io::Result<()> {
     let arguments = pointers(arguments);
     let environment = pointers(environment);
@@ -33,7 +43,7 @@ pub fn spawn(
         if child == 0 {
             libc::setsid();
             if libc::fork() == 0 {
-                orphan(program, &arguments, &environment, &handed);
+                orphan(program, &arguments, &environment, &handed, priority);
             }
             libc::_exit(0);
         }
@@ -58,6 +68,7 @@ unsafe fn orphan(
     arguments: &[*const c_char],
     environment: &[*const c_char],
     handed: &[c_int],
+    priority: Priority,
 ) -> ! {
     // SAFETY: system calls on this process alone; the strings outlive the call.
     unsafe {
@@ -86,9 +97,11 @@ unsafe fn orphan(
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-        libc::setpriority(libc::PRIO_PROCESS, 0, 19);
-        let parameters: libc::sched_param = std::mem::zeroed();
-        libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters);
+        if priority == Priority::Lowest {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 19);
+            let parameters: libc::sched_param = std::mem::zeroed();
+            libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters);
+        }
         libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr());
         libc::_exit(127)
     }

@@ -87,6 +87,15 @@ fn strings(vector: *mut *const c_char, limit: usize) -> Vec<&'static CStr> {
     found
 }
 
+/// Whether this process was started with a signal ignored.
+pub fn was_ignored(signal: i32) -> bool {
+    match signal {
+        libc::SIGPIPE => PIPE_IGNORED.load(Ordering::Relaxed) != 0,
+        libc::SIGXFSZ => FILE_SIZE_IGNORED.load(Ordering::Relaxed) != 0,
+        signal => is_ignored(signal),
+    }
+}
+
 /// Whether standard descriptor `n` (0 to 2) was closed when the process started.
 pub fn was_closed(n: u8) -> bool {
     n < 3 && CLOSED.load(Ordering::Relaxed) & (1 << n) != 0

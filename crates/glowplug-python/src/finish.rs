@@ -9,6 +9,7 @@ mod modules;
 
 use crate::object::{self, Object};
 use crate::program::Outcome;
+use crate::serve;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
@@ -67,6 +68,7 @@ pub unsafe fn finish(
         if rehearsal {
             libc::raise(libc::SIGSTOP);
         }
+        serve::tell_end(status);
         libc::_exit(status)
     }
 }

@@ -1,7 +1,8 @@
 //! The conversation with the freezer over a socket: frames of a 4-byte little-endian length and NUL-terminated strings.
 //!
 //! The freezer sends the job: pairs of a name and a value. The interpreter answers with notes: triples of a kind and two values.
-//! Then the freezer looks at the process from outside and sends one byte to let it go on and stand still.
+//! Then the freezer looks at the process from outside and sends one byte to let it go on, and either stand still or serve: from then on
+//! a template is spoken to as `glowplug-wire` says.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -33,6 +34,15 @@ impl Note {
     pub fn refused(reason: &str) -> Note {
         Note { kind: b"refused".to_vec(), a: reason.as_bytes().to_vec(), b: Vec::new() }
     }
+}
+
+/// What becomes of a process that has preloaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Calling {
+    /// It stands still, and an image is made of it.
+    Image,
+    /// It lives on, and programs are forked from it.
+    Template,
 }
 
 /// The freezer's end of the conversation.
@@ -97,10 +107,20 @@ impl Freezer {
         drop(frame);
     }
 
-    /// Waits for the freezer's leave to stand still; `false` where it does not want the process.
-    pub fn may_stand_still(&mut self) -> bool {
+    /// Waits to hear what is to become of the process; `None` where the freezer does not want it.
+    pub fn calling(&mut self) -> Option<Calling> {
         let mut byte = [0];
-        self.socket.read_exact(&mut byte).is_ok() && byte == *b"g"
+        self.socket.read_exact(&mut byte).ok()?;
+        match &byte {
+            b"g" => Some(Calling::Image),
+            b"s" => Some(Calling::Template),
+            _ => None,
+        }
+    }
+
+    /// The socket itself, for another conversation.
+    pub fn into_socket(self) -> File {
+        self.socket
     }
 }
 

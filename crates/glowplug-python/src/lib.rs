@@ -13,6 +13,7 @@
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
+//! | `serve.rs`, `serve/` | the template of a fork server: forks, and what a forked process takes over from a client |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
 //! | `collector.rs` | what `gc` tells of preloaded objects |
@@ -51,6 +52,8 @@ mod population;
 #[cfg(feature = "freeze")]
 mod program;
 #[cfg(feature = "freeze")]
+mod serve;
+#[cfg(feature = "freeze")]
 mod still;
 #[cfg(feature = "freeze")]
 mod thawed;
@@ -86,7 +89,7 @@ pub unsafe extern "C" fn glowplug_main(
         return unsafe { lazy::run(&job, argc, argv) };
     }
     // SAFETY: argc and argv are main's.
-    unsafe { freeze(&mut freezer, &job, argc, argv) }
+    unsafe { freeze(freezer, &job, argc, argv) }
 }
 
 /// Prepares the interpreter that a freezer asks for, and lets it stand still.
@@ -95,7 +98,7 @@ pub unsafe extern "C" fn glowplug_main(
 /// As for [`glowplug_main`].
 #[cfg(feature = "freeze")]
 unsafe fn freeze(
-    freezer: &mut job::Freezer,
+    mut freezer: job::Freezer,
     job: &job::Job,
     argc: c_int,
     argv: *mut *mut c_char,
@@ -124,7 +127,7 @@ unsafe fn freeze(
 /// None is needed; the other build's function has this shape.
 #[cfg(not(feature = "freeze"))]
 unsafe fn freeze(
-    freezer: &mut job::Freezer,
+    mut freezer: job::Freezer,
     _job: &job::Job,
     _argc: c_int,
     _argv: *mut *mut c_char,

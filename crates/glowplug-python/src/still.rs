@@ -1,9 +1,12 @@
 //! The freeze point: the process prepares itself, forks, and the child stands still while the freezer reads its memory.
 
 use crate::environment::Snapshot;
-use crate::job::{Freezer, Job, Note};
+use crate::job::{Calling, Freezer, Job, Note};
 use crate::object::{self, Object};
-use crate::{EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, thawed};
+use crate::thawed::Prepared;
+use crate::{
+    EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, serve, thawed,
+};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -91,12 +94,13 @@ std::arch::global_asm!(
     "    ret",
 );
 
-/// Imports what the job names, notes what has changed in the `environment` of its start, tells the freezer, and stands still in a forked child. In a thawed process it goes on with the program.
+/// Imports what the job names, notes what has changed in the `environment` of its start, tells the freezer, and stands still in a forked
+/// child, or serves there. In a thawed process it goes on with the program.
 ///
 /// # Safety
 /// The interpreter is initialised, the caller holds the GIL, and no Python frame is active.
 pub unsafe fn prepare_and_stand_still(
-    freezer: &mut Freezer,
+    mut freezer: Freezer,
     job: &Job,
     environment: &Snapshot,
 ) -> c_int {
@@ -109,32 +113,48 @@ pub unsafe fn prepare_and_stand_still(
             Err(reason) => vec![Note::refused(&reason)],
         };
         let refused = notes.iter().any(|note| note.kind == b"refused");
-        if freezer.send(&notes).is_err() || refused || !freezer.may_stand_still() {
+        if freezer.send(&notes).is_err() || refused {
             return EXIT_NOT_PREPARED;
         }
+        let Some(calling) = freezer.calling() else { return EXIT_NOT_PREPARED };
         native::stop_recorder();
         let held = descriptor::Held::find();
         let baseline = settle();
+        let frozen_path0 = job.contains_key(b"path0".as_slice());
+        let prepared = Prepared { namespace, functions, baseline, frozen_path0 };
         ffi::PyOS_BeforeFork();
         let child = libc::fork();
         if child != 0 {
             ffi::PyOS_AfterFork_Parent();
-            let mut status = 0;
-            while child > 0 && libc::waitpid(child, &mut status, 0) < 0 {}
-            return if child > 0 { 0 } else { EXIT_NOT_PREPARED };
+            return match calling {
+                // The freezer becomes the template's parent.
+                Calling::Template => libc::_exit(0),
+                Calling::Image => wait_for(child),
+            };
         }
         ffi::PyOS_AfterFork_Child();
-        let frozen_path0 = job.contains_key(b"path0".as_slice());
-        (*CONTEXT.get().cast::<Context>()).reopened = held.as_ref().map_or(0, |held| held.number());
+        let held_number = held.as_ref().map_or(0, |held| held.number());
+        if calling == Calling::Template {
+            serve::serve(freezer, &prepared, held.as_ref())
+        }
+        (*CONTEXT.get().cast::<Context>()).reopened = held_number;
         let registers = ptr::addr_of_mut!((*CONTEXT.get().cast::<Context>()).registers);
-        if glowplug_freeze_point(registers, stand_still, ptr::from_mut(freezer).cast()) == 0 {
+        if glowplug_freeze_point(registers, stand_still, ptr::from_mut(&mut freezer).cast()) == 0 {
             libc::_exit(EXIT_NOT_PREPARED)
         }
         if let Some(held) = &held {
             held.reopen();
         }
-        thawed::go_on(&namespace, &functions, &baseline, frozen_path0)
+        thawed::go_on(&prepared)
     }
+}
+
+/// Waits for the process that stands still to be killed.
+fn wait_for(child: libc::pid_t) -> c_int {
+    let mut status = 0;
+    // SAFETY: the status is this function's own.
+    while child > 0 && unsafe { libc::waitpid(child, &mut status, 0) } < 0 {}
+    if child > 0 { 0 } else { EXIT_NOT_PREPARED }
 }
 
 /// # Safety

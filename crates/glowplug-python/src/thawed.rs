@@ -26,7 +26,24 @@ pub struct CommandLine {
     envc: usize,
 }
 
+/// What a process has prepared before it was frozen, or before it served as a template.
+pub struct Prepared {
+    /// Where the embedded Python code lives.
+    pub namespace: Object,
+    /// What that code calls.
+    pub functions: Object,
+    /// What its end needs to know.
+    pub baseline: finish::Baseline,
+    /// Whether `sys.path[0]` is the program's already.
+    pub frozen_path0: bool,
+}
+
 impl CommandLine {
+    /// Of arrays of C strings, each with a NULL behind its last entry, that stay for the life of the process.
+    pub fn of_arrays(argv: &'static [*const c_char], envp: &'static [*const c_char]) -> CommandLine {
+        CommandLine { argv: &argv[..argv.len() - 1], envp: envp.as_ptr(), envc: envp.len() - 1 }
+    }
+
     /// # Safety
     /// `info` was filled by the restorer of this process.
     unsafe fn new(info: &ThawInfo) -> CommandLine {
@@ -71,12 +88,7 @@ impl CommandLine {
 ///
 /// # Safety
 /// Called by the thawed process at the freeze point, with the GIL.
-pub unsafe fn go_on(
-    namespace: &Object,
-    functions: &Object,
-    baseline: &finish::Baseline,
-    frozen_path0: bool,
-) -> ! {
+pub unsafe fn go_on(prepared: &Prepared) -> ! {
     // SAFETY: the restorer wrote the note before it jumped; volatile, since no code of this process did.
     unsafe {
         let info = still::INFO.get().read_volatile();
@@ -88,9 +100,46 @@ pub unsafe fn go_on(
         // A thaw is to libraries what a fork is: they renew locks, generators and caches.
         ffi::PyOS_BeforeFork();
         ffi::PyOS_AfterFork_Child();
+        begin(prepared, &info, &command_line, &mask)
+    }
+}
+
+/// Goes on in a process that was forked from a template whose soft limit of the stack was `stack_limit` bytes.
+///
+/// # Safety
+/// GIL, in the only thread; all signals are blocked until `mask` is set. The environment in `command_line` becomes that of C.
+pub unsafe fn go_on_forked(
+    prepared: &Prepared,
+    info: &ThawInfo,
+    command_line: &CommandLine,
+    mask: &libc::sigset_t,
+    stack_limit: u64,
+) -> ! {
+    // SAFETY: by the caller.
+    unsafe {
+        environ = command_line.envp;
+        renew_thread_stacks(stack_limit);
+        renew_stack_bounds(info);
+        begin(prepared, info, command_line, mask)
+    }
+}
+
+/// Makes the interpreter's idea of the world true, and runs the program: what is the same after a thaw and after a fork.
+///
+/// # Safety
+/// GIL, in the only thread; all signals are blocked until `mask` is set.
+unsafe fn begin(
+    prepared: &Prepared,
+    info: &ThawInfo,
+    command_line: &CommandLine,
+    mask: &libc::sigset_t,
+) -> ! {
+    // SAFETY: by the caller.
+    unsafe {
+        let Prepared { namespace, functions, baseline, frozen_path0 } = prepared;
         let target =
             Target::new(info.target_kind, command_line.argument(info.target_index as usize));
-        let start = describe(&info, &command_line, &target, frozen_path0);
+        let start = describe(info, command_line, &target, *frozen_path0);
         let mended = namespace.entry(c"mend").and_then(|mend| mend.call_with(&start, functions));
         if mended.is_none() {
             // Too late for plain Python: say it and fail rather than run a program in a wrong world.
@@ -99,12 +148,11 @@ pub unsafe fn go_on(
             libc::_exit(70);
         }
         drop((start, mended));
-        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_SETMASK, mask, ptr::null_mut());
         native::start_held_threads();
         let rehearsal = info.flags & params::FLAG_REHEARSAL != 0;
         // A rehearsal is no start of the program, and hooks may act on the world.
-        let interrupted =
-            if rehearsal { None } else { hooks::run(namespace, &info, &command_line) };
+        let interrupted = if rehearsal { None } else { hooks::run(namespace, info, command_line) };
         let outcome = interrupted.unwrap_or_else(|| program::run(&target));
         finish::finish(baseline, functions, outcome, rehearsal)
     }

@@ -12,7 +12,9 @@ pub const IMAGE: u8 = 121;
 pub const PROFILE: u8 = 123;
 /// The program may not be frozen.
 pub const REFUSED: u8 = 122;
-/// `--via thaw` is impossible.
+/// There is no server, or it cannot serve.
+pub const SERVER: u8 = 119;
+/// `--via thaw`, `fork` or `pool` is impossible.
 #[allow(clippy::cast_possible_truncation, reason = "checked below")]
 pub const FORCED: u8 = glowplug_image::params::EXIT_FORCED as u8;
 /// The interpreter is not executable, as in shells.

@@ -10,6 +10,12 @@ pub fn plain(reason: impl Display) {
     line(format_args!("glowplug: plain: {reason}"));
 }
 
+/// Says that a server starts the program, in which way, and how long that took.
+pub fn served(way: &str, nanoseconds: u64) {
+    let tenths = nanoseconds / 100_000;
+    line(format_args!("glowplug: started {way} in {}.{} ms", tenths / 10, tenths % 10));
+}
+
 /// Says that a module is not in the image, and why.
 pub fn apart(module: &str, cause: &str) {
     line(format_args!("glowplug: not preloaded: {module}, which {cause} when it is imported"));

@@ -117,9 +117,20 @@ const fn build() -> Digest {
     Digest(digest)
 }
 
+/// What a key is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose<'a> {
+    /// The program of the command line.
+    Program,
+    /// Any program that the server of this preload set starts.
+    Set(&'a str),
+}
+
 /// What a key depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyParts<'a> {
+    /// What the key is for.
+    pub purpose: Purpose<'a>,
     /// The interpreter as it is invoked, absolute.
     pub interpreter: &'a Path,
     /// The command line.
@@ -154,9 +165,16 @@ pub fn of_start(parts: &KeyParts<'_>) -> Digest {
     for flag in &parts.command.flags {
         fields.add(&[flag.letter]).add(flag.argument);
     }
-    add_target(&mut fields, parts);
-    for entry in parts.preload.entries() {
-        fields.add(b"preload").add(entry.as_bytes());
+    match parts.purpose {
+        Purpose::Program => {
+            add_target(&mut fields, parts);
+            for entry in parts.preload.entries() {
+                fields.add(b"preload").add(entry.as_bytes());
+            }
+        }
+        Purpose::Set(name) => {
+            fields.add(b"set").add(name.as_bytes());
+        }
     }
     for entry in parts.allowed_secrets {
         fields.add(b"secret").add(entry.as_bytes());
@@ -226,7 +244,8 @@ fn needs_folder(parts: &KeyParts<'_>) -> bool {
     let environment = parts.environment;
     let safe =
         command.has_safe_path() || (variables && environment.non_empty("PYTHONSAFEPATH").is_some());
-    let on_path = !safe && !matches!(command.target, Target::Script(_));
+    let is_program = matches!(parts.purpose, Purpose::Program);
+    let on_path = is_program && !safe && !matches!(command.target, Target::Script(_));
     let relative = |name: &&str| {
         environment.non_empty(name).is_some_and(|value| {
             value.as_bytes().split(|&b| b == b':').any(|entry| !entry.starts_with(b"/"))
@@ -310,6 +329,7 @@ mod tests {
         let mut entries = Preload::default();
         entries.extend(preload.iter().copied());
         of_start(&KeyParts {
+            purpose: Purpose::Program,
             interpreter: Path::new("/usr/bin/python3"),
             command: &command,
             script: None,

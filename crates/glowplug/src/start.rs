@@ -2,7 +2,7 @@
 
 use crate::commandline::{CommandLine, Obstacle, Target};
 use crate::interpreter::{Interpreter, NotFound};
-use crate::key::{self, Digest, KeyParts};
+use crate::key::{self, Digest, KeyParts, Purpose};
 use crate::privilege;
 use crate::script::{NotSource, Script};
 use crate::settings::{Environment, Settings, SettingsError};
@@ -90,16 +90,26 @@ impl<'a> Start<'a> {
             }
             _ => None,
         };
-        let key = key::of_start(&KeyParts {
+        let key = self.key(Purpose::Program, script.as_deref());
+        Ok(Freezable { key, script })
+    }
+
+    /// The key of the server of a preload set that may start the program.
+    pub fn set_key(&self, set: &str) -> Digest {
+        self.key(Purpose::Set(set), None)
+    }
+
+    fn key(&self, purpose: Purpose<'_>, script: Option<&Path>) -> Digest {
+        key::of_start(&KeyParts {
+            purpose,
             interpreter: &self.absolute(&self.interpreter.path),
             command: &self.command,
-            script: script.as_deref(),
+            script,
             preload: &self.settings.preload,
             allowed_secrets: &self.settings.allow_secrets,
             folder: self.folder.as_deref(),
             environment: self.environment,
-        });
-        Ok(Freezable { key, script })
+        })
     }
 
     /// Whether this start may have an image made in the background.

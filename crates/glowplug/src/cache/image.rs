@@ -92,7 +92,10 @@ impl OpenImage {
     }
 
     /// Checks an open file.
-    pub(super) fn check(file: OwnedFd) -> Result<OpenImage, Unusable> {
+    ///
+    /// # Errors
+    /// Where it may not be used.
+    pub fn check(file: OwnedFd) -> Result<OpenImage, Unusable> {
         let image = OpenImage::check_of_any_build(file)?;
         if image.head().build != BUILD.0 {
             return Err(Unusable::OtherBuild);
@@ -202,7 +205,7 @@ fn check_stat(stat: &Stat) -> Result<(), Unusable> {
     if stat.st_mode & OTHERS != 0 {
         return Err(Unusable::Exposed(stat.st_mode & 0o777));
     }
-    if stat.st_nlink != 1 {
+    if stat.st_nlink > 1 {
         return Err(Unusable::Linked);
     }
     Ok(())

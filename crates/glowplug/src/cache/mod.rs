@@ -3,6 +3,7 @@
 mod history;
 mod image;
 mod lock;
+mod servers;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ const IMAGES: &str = "images";
 /// What the names of unfinished files begin with.
 const UNFINISHED: &str = ".new-";
 /// The subfolders of the cache.
-const FOLDERS: [&str; 3] = [IMAGES, "interpreters", "settings"];
+const FOLDERS: [&str; 4] = [IMAGES, "interpreters", "settings", servers::FOLDER];
 /// Permission bits of others than the owner.
 const OTHERS: u32 = 0o077;
 

@@ -24,6 +24,8 @@ pub struct RunOptions<'a> {
     pub explain: bool,
     /// `--sealed`: use an image without comparing its inputs.
     pub sealed: bool,
+    /// `--set`: the preload set whose server starts the program.
+    pub set: Option<&'a str>,
     /// `--preload`: module names, with a leading `-` those that are not to be preloaded.
     pub preload: Vec<&'a str>,
 }
@@ -87,8 +89,11 @@ pub enum UsageError {
     #[error("`{0}` takes no argument")]
     UnexpectedArgument(&'static str),
     /// An unknown way.
-    #[error("`{0}` is not a way to start a program; choose `auto`, `thaw` or `plain`")]
+    #[error("`{0}` is not a way to start a program; choose `auto`, `thaw`, `fork`, `pool` or `plain`")]
     UnknownWay(String),
+    /// An empty name, or none that is text.
+    #[error("`{0}` is not the name of a preload set")]
+    BadSet(String),
     /// Not a dotted name.
     #[error("`{0}` is not a module name; write `--preload package.module,-unwanted`")]
     BadModule(String),
@@ -233,6 +238,11 @@ fn take_own<'a>(rest: &[&'a CStr], options: &mut RunOptions<'a>) -> Result<usize
             })?);
             Ok(taken)
         }
+        b"--set" => {
+            let (name, taken) = value("--set")?;
+            options.set = Some(set_name(name)?);
+            Ok(taken)
+        }
         b"--preload" => {
             let (modules, taken) = value("--preload")?;
             for module in modules.split(|&b| b == b',').filter(|module| !module.is_empty()) {
@@ -242,6 +252,12 @@ fn take_own<'a>(rest: &[&'a CStr], options: &mut RunOptions<'a>) -> Result<usize
         }
         _ => Ok(0),
     }
+}
+
+/// The name of a preload set.
+fn set_name(bytes: &[u8]) -> Result<&str, UsageError> {
+    let name = std::str::from_utf8(bytes).ok().filter(|name| !name.is_empty());
+    name.ok_or_else(|| UsageError::BadSet(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 /// A dotted module name, with or without a leading `-`.

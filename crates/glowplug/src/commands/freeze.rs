@@ -165,6 +165,7 @@ fn into_file(
         program: None,
         key: Digest(Default::default()),
         allowed_secrets: settings.allow_secrets,
+        stays_in_memory: false,
         target: format!("any program on {}", options.preload.join(", ")),
         version: plan::version(&probe),
     };

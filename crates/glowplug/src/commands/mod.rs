@@ -5,6 +5,9 @@ pub mod images;
 pub mod lazy;
 pub mod profile;
 pub mod run;
+pub mod serve;
+pub mod status;
+pub mod stop;
 pub mod thaw;
 
 use crate::exit;
@@ -37,6 +40,12 @@ enum Command {
     Images(images::Images),
     /// Lazy imports on every CPython
     Lazy(lazy::Lazy),
+    /// Keep a warm process that programs are forked from
+    Serve(serve::Serve),
+    /// Tell which servers run, and what they have started
+    Status(status::Status),
+    /// End servers, with all that they have started
+    Stop(stop::Stop),
 }
 
 /// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
@@ -49,7 +58,7 @@ struct Run {
     /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
     #[arg(long, value_name = "PATH")]
     python: Option<OsString>,
-    /// The way to start: auto, thaw (or fail) or plain
+    /// The way to start: auto, plain, or thaw, fork or pool (or fail)
     #[arg(long, value_name = "WAY")]
     via: Option<OsString>,
     /// Say on standard error which way was taken and why
@@ -58,6 +67,9 @@ struct Run {
     /// Modules to preload beside those that were learned; with a leading `-`, not to preload
     #[arg(long, value_name = "MODULES")]
     preload: Option<OsString>,
+    /// The preload set whose server starts the program
+    #[arg(long, value_name = "NAME")]
+    set: Option<OsString>,
     /// What python would be given
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,
@@ -116,6 +128,9 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Images(images) => images::run(&images, &environment),
+        Command::Serve(options) => serve::run(&options, &environment),
+        Command::Status(options) => status::run(&options, &environment),
+        Command::Stop(options) => stop::run(&options, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)
         }

@@ -8,9 +8,11 @@ use crate::freeze::detached;
 use crate::inputs::{self, Changed};
 use crate::launch::thaw::{self, Thaw};
 use crate::runtime::Runtime;
+use crate::serve::{self, start::NotServed};
 use crate::settings::{Environment, Settings, Via};
 use crate::start::{self, Freezable, PlainOnly, Start};
 use crate::{exit, explain, key, launch, renewal};
+use glowplug_wire::Wish;
 use std::ffi::{CStr, CString};
 
 /// How a program is started.
@@ -55,6 +57,9 @@ pub enum Reason {
     /// The restorer cannot be started.
     #[error("{0}")]
     Thaw(String),
+    /// No server starts the program.
+    #[error("{0}")]
+    Server(#[from] NotServed),
 }
 
 impl Reason {
@@ -68,7 +73,8 @@ impl Reason {
             | Reason::Interpreter(_)
             | Reason::Refused(_)
             | Reason::Settings
-            | Reason::Thaw(_) => false,
+            | Reason::Thaw(_)
+            | Reason::Server(_) => false,
         }
     }
 }
@@ -112,6 +118,17 @@ fn take(start: &Start<'_>, arguments: &[&CStr]) -> u8 {
         Ok(freezable) => freezable,
         Err(reason) => return plain(start, &reason.into(), &[]),
     };
+    if let Some(wish) = serve::start::wish(start.settings.via) {
+        let served = serve::start::on_demand(start, &freezable, arguments, wish);
+        return served.unwrap_or_else(|reason| plain(start, &reason.into(), &[]));
+    }
+    let by_server = |wish| {
+        let is_free = start.settings.via == Via::Auto;
+        is_free.then(|| serve::start::by_running(start, &freezable, wish).ok()).flatten()
+    };
+    if let Some(status) = by_server(Wish::Ready) {
+        return status;
+    }
     match choose(start, &freezable) {
         Way::Thaw(image) => {
             image.note_use();
@@ -120,6 +137,9 @@ fn take(start: &Start<'_>, arguments: &[&CStr]) -> u8 {
             plain(start, &reason, &[])
         }
         Way::Plain(reason) => {
+            if let Some(status) = by_server(Wish::Fork) {
+                return status;
+            }
             let changes = if reason.calls_for_freezing() && start.settings.via == Via::Auto {
                 freeze_for_next_time(start, &freezable, arguments)
             } else {
@@ -217,10 +237,10 @@ fn freeze_for_next_time(
     detached::spawn(arguments, start.environment, &runtime, lock).unwrap_or_default()
 }
 
-/// Starts plainly, unless a thaw was demanded. Returns only on failure.
+/// Starts plainly, unless another way was demanded. Returns only on failure.
 fn plain(start: &Start<'_>, reason: &Reason, changes: &[CString]) -> u8 {
-    if start.settings.via == Via::Thaw {
-        return forced(reason);
+    if !matches!(start.settings.via, Via::Auto | Via::Plain) {
+        return forced(start.settings.via, reason);
     }
     if start.settings.explain {
         explain::plain(reason);
@@ -229,12 +249,17 @@ fn plain(start: &Start<'_>, reason: &Reason, changes: &[CString]) -> u8 {
     launch::plain(&start.interpreter.path, python_argv, start.environment, changes)
 }
 
-fn forced(reason: &Reason) -> u8 {
-    let help = if reason.calls_for_freezing() {
-        "run the program once without `--via thaw`, or make an image with `glowplug freeze`"
+fn forced(via: Via, reason: &Reason) -> u8 {
+    let name = via.name();
+    if via == Via::Thaw && reason.calls_for_freezing() {
+        explain::error(format_args!(
+            "cannot thaw: {reason}\nhelp: run the program once without `--via thaw`, or make an image with `glowplug freeze`"
+        ));
     } else {
-        "leave out `--via thaw` to start it plainly"
-    };
-    explain::error(format_args!("cannot thaw: {reason}\nhelp: {help}"));
+        let what = if via == Via::Thaw { "thaw" } else { "start the program by a server" };
+        explain::error(format_args!(
+            "cannot {what}: {reason}\nhelp: leave out `--via {name}` to start it plainly"
+        ));
+    }
     exit::FORCED
 }

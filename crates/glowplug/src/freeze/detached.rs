@@ -86,11 +86,12 @@ fn start(
     argv.extend_from_slice(options);
     argv.push(c"--");
     argv.extend_from_slice(without_program_arguments(arguments));
-    detach::spawn(c"/proc/self/exe", &argv, environment.strings(), handed)
+    let priority = detach::Priority::Lowest;
+    detach::spawn(c"/proc/self/exe", &argv, environment.strings(), handed, priority)
 }
 
 /// The arguments up to the program's name: what is behind it is the program's business, and would show longer than the program lives.
-fn without_program_arguments<'a, 's>(arguments: &'s [&'a CStr]) -> &'s [&'a CStr] {
+pub fn without_program_arguments<'a, 's>(arguments: &'s [&'a CStr]) -> &'s [&'a CStr] {
     let behind = commandline::parse(arguments)
         .map_or(0, |command| command.python_argv.len().saturating_sub(command.target_index));
     &arguments[..arguments.len() - behind]

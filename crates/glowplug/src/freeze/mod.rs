@@ -11,6 +11,7 @@
 //! write      the image file
 //! rehearse   thaws it once, and learns which pages a start touches
 //! unfinished a file that has no name until it is whole
+//! template   the interpreter lives on, and programs are forked from it
 //! detached   the freezer that runs behind a recorded start
 //! ```
 
@@ -26,6 +27,7 @@ mod rehearse;
 mod report;
 pub mod reviewed;
 mod subject;
+pub mod template;
 mod unfinished;
 mod variables;
 mod vdso;
@@ -73,6 +75,8 @@ pub struct Recipe {
     pub key: Digest,
     /// Variables and files that may be in the image although they look like credentials.
     pub allowed_secrets: Vec<String>,
+    /// It is for a template: what it reads stays in its memory, where a program would have it as well, and credentials may be there.
+    pub stays_in_memory: bool,
     /// What the image is for, for people.
     pub target: String,
     /// The interpreter's version, for people and for the choice of the extension.
@@ -136,6 +140,16 @@ pub struct Frozen {
     context: glowplug_image::Context,
 }
 
+/// An interpreter that has preloaded, with all that is known about it, and that waits to hear what becomes of it.
+struct Preloaded {
+    subject: Subject,
+    report: Report,
+    tables: Tables,
+    names: Needed,
+    apart: Apart,
+    notes: Vec<String>,
+}
+
 /// Starts the interpreter, imports, and brings the process to a standstill.
 ///
 /// # Errors
@@ -145,6 +159,28 @@ pub fn freeze(
     runtime: &Runtime,
     environment: &Environment,
 ) -> Result<Frozen, FreezeError> {
+    let broken =
+        |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
+    let Preloaded { mut subject, report, tables, names, apart, notes } =
+        preload(recipe, runtime, environment)?;
+    subject.let_stand_still().map_err(broken)?;
+    let (regions, context) = regions::survey(&subject).map_err(|error| match error {
+        regions::SurveyError::Refused(reason) => FreezeError::Refused(Box::new(Refusal {
+            reason,
+            inputs: tables.clone(),
+            names: names.clone(),
+        })),
+        regions::SurveyError::Io(source) => broken(source),
+    })?;
+    Ok(Frozen { subject, report, tables, names, apart, notes, regions, context })
+}
+
+/// Starts the interpreter, and imports what is to be preloaded.
+fn preload(
+    recipe: &Recipe,
+    runtime: &Runtime,
+    environment: &Environment,
+) -> Result<Preloaded, FreezeError> {
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
     let mut names = Needed::default();
@@ -189,16 +225,7 @@ pub fn freeze(
             let refusal = Refusal { reason, inputs: tables, names };
             return Err(FreezeError::Refused(Box::new(refusal)));
         }
-        subject.let_stand_still().map_err(broken)?;
-        let (regions, context) = regions::survey(&subject).map_err(|error| match error {
-            regions::SurveyError::Refused(reason) => FreezeError::Refused(Box::new(Refusal {
-                reason,
-                inputs: tables.clone(),
-                names: names.clone(),
-            })),
-            regions::SurveyError::Io(source) => broken(source),
-        })?;
-        return Ok(Frozen { subject, report, tables, names, apart, notes, regions, context });
+        return Ok(Preloaded { subject, report, tables, names, apart, notes });
     }
     Err(FreezeError::Passing("the imports read other variables each time".to_owned()))
 }

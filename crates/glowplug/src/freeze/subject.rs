@@ -34,6 +34,17 @@ pub struct Subject {
     still: Option<Still>,
 }
 
+/// A template.
+#[derive(Debug)]
+pub struct Serving {
+    /// The process.
+    pub pid: u32,
+    /// The descriptor that it has opened for itself; 0 for none.
+    pub held: u32,
+    /// The way to it, on which it is spoken to as `glowplug-wire` says.
+    pub socket: UnixStream,
+}
+
 /// A process that stands still.
 #[derive(Clone, Copy, Debug)]
 pub struct Still {
@@ -120,6 +131,20 @@ impl Subject {
         // Sending the note was the last thing that it did to its memory.
         self.still = Some(still.ok_or(io::ErrorKind::InvalidData)?);
         Ok(())
+    }
+
+    /// Lets the interpreter fork; its child lives on as a template, and the interpreter itself ends.
+    pub fn let_serve(&mut self) -> io::Result<Serving> {
+        self.socket.write_all(b"s")?;
+        let notes = self.hear()?;
+        let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u32>().ok();
+        let told = notes.iter().find(|note| note.kind == "template");
+        let told = told.and_then(|note| Some((number(&note.a)?, number(&note.b)?)));
+        let (pid, held) = told.ok_or_else(|| {
+            io::Error::other("the extension is of another build; install Glowplug again")
+        })?;
+        self.child.wait()?;
+        Ok(Serving { pid, held, socket: self.socket.try_clone()? })
     }
 
     /// Inode of the interpreter's end of the socket.

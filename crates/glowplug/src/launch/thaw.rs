@@ -55,6 +55,16 @@ pub fn monotonic_ns() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
+/// What kind of target a process is told that it has.
+pub fn target_kind(target: &Target<'_>) -> u64 {
+    match target {
+        Target::Module(_) => params::TARGET_MODULE,
+        Target::Command(_) => params::TARGET_COMMAND,
+        Target::Stdin => params::TARGET_STDIN,
+        _ => params::TARGET_SCRIPT,
+    }
+}
+
 impl Thaw<'_> {
     /// Executes the restorer on an image that has been checked. Returns only where that fails.
     pub fn execute(&self, image: OwnedFd) -> io::Error {
@@ -84,12 +94,7 @@ impl Thaw<'_> {
         let parameters = params::Params {
             tries: 0,
             image_fd: u64::try_from(image.as_raw_fd()).map_err(io::Error::other)?,
-            target_kind: match self.command.target {
-                Target::Module(_) => params::TARGET_MODULE,
-                Target::Command(_) => params::TARGET_COMMAND,
-                Target::Stdin => params::TARGET_STDIN,
-                _ => params::TARGET_SCRIPT,
-            },
+            target_kind: target_kind(&self.command.target),
             target_index: self.command.target_index as u64,
             flags: flag(self.explain, params::FLAG_EXPLAIN)
                 | flag(self.forced, params::FLAG_FORCED),

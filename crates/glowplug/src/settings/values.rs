@@ -12,19 +12,21 @@ pub enum Via {
     Auto,
     /// From an image, or not at all.
     Thaw,
+    /// By a fork of a template, or not at all.
+    Fork,
+    /// By a spare that was forked in advance, or by a fork; or not at all.
+    Pool,
     /// By plain python.
     Plain,
 }
 
+/// All ways.
+const WAYS: [Via; 5] = [Via::Auto, Via::Thaw, Via::Fork, Via::Pool, Via::Plain];
+
 impl Via {
     /// The way that is spelled `name`.
     pub fn from_name(name: &str) -> Option<Via> {
-        match name {
-            "auto" => Some(Via::Auto),
-            "thaw" => Some(Via::Thaw),
-            "plain" => Some(Via::Plain),
-            _ => None,
-        }
+        WAYS.into_iter().find(|way| way.name() == name)
     }
 
     /// How it is spelled.
@@ -32,6 +34,8 @@ impl Via {
         match self {
             Via::Auto => "auto",
             Via::Thaw => "thaw",
+            Via::Fork => "fork",
+            Via::Pool => "pool",
             Via::Plain => "plain",
         }
     }

@@ -1,0 +1,73 @@
+//! The template of a fork server: a process that has preloaded, forks for each start, and knows the processes that it has forked.
+//!
+//! | file | what |
+//! |---|---|
+//! | `template.rs` | the loop: orders of the server, ends of processes, clients that have gone |
+//! | `spare.rs` | a forked process: waits for its request and becomes the program |
+//! | `world.rs` | what it takes over from its client beside arguments and environment |
+//! | `descriptors.rs` | the client's descriptors, each under its number |
+//! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
+//! | `terminal.rs` | a program that is controlled by a terminal of its own |
+//! | `channel.rs` | sockets that carry descriptors |
+//!
+//! What happens then in the interpreter is what happens after a thaw: `thawed.rs`.
+
+mod arguments;
+mod channel;
+mod descriptors;
+mod spare;
+mod template;
+mod terminal;
+mod world;
+
+use crate::job::{Freezer, Note};
+use crate::thawed::Prepared;
+use std::ffi::c_int;
+use std::os::fd::IntoRawFd;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The process that forked this one for a program; 0 where nobody did.
+static PARENT: AtomicI32 = AtomicI32::new(0);
+
+/// Serves as a template, and never returns.
+///
+/// `held` is the descriptor of libffi, if there is one.
+///
+/// # Safety
+/// GIL, in the only thread; no Python frame is active.
+pub unsafe fn serve(
+    mut freezer: Freezer,
+    prepared: &Prepared,
+    held: Option<&crate::descriptor::Held>,
+) -> ! {
+    // SAFETY: the calls ask for ids; the rest by the caller.
+    unsafe {
+        let number = held.map_or(0, |held| held.number());
+        let note = Note {
+            kind: b"template".to_vec(),
+            a: libc::getpid().to_string().into_bytes(),
+            b: number.to_string().into_bytes(),
+        };
+        if freezer.send(&[note]).is_err() {
+            libc::_exit(crate::EXIT_NOT_PREPARED)
+        }
+        template::Template::new(freezer.into_socket().into_raw_fd(), prepared, held).run()
+    }
+}
+
+/// Tells the template how the program ends, before the kernel takes down its memory, which takes longer than most programs' own end.
+/// What the program has open is closed before: whoever waits for its end finds locks, ports and pipes free.
+///
+/// Does nothing in a thawed process, or in a child of the program.
+pub fn tell_end(status: c_int) {
+    let parent = PARENT.load(Ordering::Relaxed);
+    // SAFETY: system calls; nothing of this process uses a descriptor from here on.
+    unsafe {
+        if parent == 0 || libc::getppid() != parent {
+            return;
+        }
+        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        let value = libc::sigval { sival_ptr: (status & 0xff) as usize as *mut _ };
+        libc::sigqueue(parent, template::end_signal(), value);
+    }
+}

@@ -1,0 +1,260 @@
+//! The template's loop. It has one thread and does nothing but fork, and look after what it has forked.
+
+use super::channel;
+use super::spare;
+use crate::descriptor::Held;
+use crate::thawed::Prepared;
+use glowplug_wire::{Event, Order, Word};
+use pyo3_ffi as ffi;
+use std::ffi::c_int;
+use std::os::fd::RawFd;
+use std::ptr;
+
+/// The signal by which a program tells its end; its value is the exit status.
+pub fn end_signal() -> c_int {
+    libc::SIGRTMAX()
+}
+
+/// The signal by which the leader of a terminal's session tells that the program was stopped (its value is the signal) or goes on (0).
+pub fn stop_signal() -> c_int {
+    libc::SIGRTMAX() - 1
+}
+
+/// A process that was forked.
+struct Process {
+    pid: libc::pid_t,
+    /// The connection of the client that has taken it.
+    client: Option<RawFd>,
+    /// Its end was told already.
+    told: bool,
+}
+
+/// A template that serves.
+pub struct Template<'p> {
+    server: RawFd,
+    signals: RawFd,
+    processes: Vec<Process>,
+    /// The server is gone, or wants no more: the template ends with the last program.
+    ending: bool,
+    spares: spare::Spares<'p>,
+}
+
+impl<'p> Template<'p> {
+    /// # Safety
+    /// GIL, in the only thread; the socket is the template's.
+    pub unsafe fn new(server: RawFd, prepared: &'p Prepared, held: Option<&'p Held>) -> Self {
+        // SAFETY: system calls on locals.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut set);
+            for signal in [libc::SIGCHLD, end_signal(), stop_signal()] {
+                libc::sigaddset(&mut set, signal);
+            }
+            libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut());
+            let signals = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+            Template {
+                server,
+                signals,
+                processes: Vec::new(),
+                ending: false,
+                spares: spare::Spares::new(prepared, held),
+            }
+        }
+    }
+
+    /// Serves until the server is gone and all programs have ended.
+    ///
+    /// # Safety
+    /// As [`Template::new`]; no Python frame is active.
+    pub unsafe fn run(mut self) -> ! {
+        while !self.ending || self.processes.iter().any(|process| process.client.is_some()) {
+            // SAFETY: by the caller.
+            unsafe { self.turn() }
+        }
+        // SAFETY: ends the process, whose Python state is the programs'.
+        unsafe { libc::_exit(0) }
+    }
+
+    /// # Safety
+    /// As [`Template::run`].
+    unsafe fn turn(&mut self) {
+        let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
+        let server = if self.ending { -1 } else { self.server };
+        let mut entries = vec![entry(server, libc::POLLIN), entry(self.signals, libc::POLLIN)];
+        let clients: Vec<RawFd> = self.processes.iter().filter_map(|p| p.client).collect();
+        entries.extend(clients.iter().map(|&client| entry(client, libc::POLLRDHUP)));
+        // SAFETY: the entries are a live array of that length.
+        if unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, -1) } < 0 {
+            return;
+        }
+        if entries[1].revents != 0 {
+            self.hear_signals();
+        }
+        for (entry, client) in entries[2..].iter().zip(clients) {
+            if entry.revents != 0 {
+                self.end_of_client(client);
+            }
+        }
+        if entries[0].revents != 0 {
+            // SAFETY: by the caller.
+            unsafe { self.hear_order() }
+        }
+    }
+
+    /// # Safety
+    /// As [`Template::run`].
+    unsafe fn hear_order(&mut self) {
+        let mut bytes = [0; Order::LEN];
+        let mut descriptors = Vec::new();
+        let heard = channel::receive(self.server, &mut bytes, &mut descriptors);
+        let order = heard.ok().filter(|&heard| heard).and_then(|_| Order::parse(&bytes).ok());
+        let descriptor = descriptors.first().copied();
+        match (order, descriptor) {
+            // SAFETY: by the caller.
+            (Some(Order::Fork { rehearsed }), Some(socket)) => unsafe {
+                self.fork(socket, rehearsed);
+                libc::close(socket);
+            },
+            (Some(Order::Start { pid }), Some(client)) => self.start(pid as libc::pid_t, client),
+            (Some(Order::End), _) => {
+                self.ending = true;
+                self.kill_all();
+            }
+            _ => self.ending = true,
+        }
+    }
+
+    /// # Safety
+    /// As [`Template::run`].
+    unsafe fn fork(&mut self, socket: RawFd, rehearsed: bool) {
+        // SAFETY: by the caller: the interpreter is told before and after, and the child goes on in the only thread.
+        unsafe {
+            ffi::PyOS_BeforeFork();
+            let pid = libc::fork();
+            if pid == 0 {
+                self.close_own();
+                ffi::PyOS_AfterFork_Child();
+                self.spares.become_one(socket, rehearsed)
+            }
+            ffi::PyOS_AfterFork_Parent();
+            let pidfd = if pid > 0 { libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd } else { -1 };
+            if pid > 0 {
+                self.processes.push(Process { pid, client: None, told: false });
+            }
+            let word = Word::Forked { pid: pid.max(0) as u32 };
+            self.tell(word, (pidfd >= 0).then_some(pidfd));
+            if pidfd >= 0 {
+                libc::close(pidfd);
+            }
+        }
+    }
+
+    /// In a forked child: closes what is the template's alone.
+    fn close_own(&self) {
+        let clients = self.processes.iter().filter_map(|process| process.client);
+        for descriptor in clients.chain([self.server, self.signals]) {
+            // SAFETY: the child does not use it.
+            unsafe { libc::close(descriptor) };
+        }
+    }
+
+    fn start(&mut self, pid: libc::pid_t, client: RawFd) {
+        match self.processes.iter_mut().find(|process| process.pid == pid) {
+            Some(process) => process.client = Some(client),
+            // It has ended before: the server has been told so, and tells the client.
+            // SAFETY: the descriptor has just been received.
+            None => unsafe {
+                libc::close(client);
+            },
+        }
+    }
+
+    /// A program whose client is gone ends as it would if somebody killed it: so has been whom it belonged to.
+    fn end_of_client(&mut self, client: RawFd) {
+        if let Some(process) = self.processes.iter_mut().find(|p| p.client == Some(client)) {
+            // SAFETY: the process is this one's child and has not been reaped, so the id is its own.
+            unsafe { libc::kill(process.pid, libc::SIGKILL) };
+            process.client = None;
+            // SAFETY: the descriptor is this table's.
+            unsafe { libc::close(client) };
+        }
+    }
+
+    fn kill_all(&self) {
+        for process in &self.processes {
+            // SAFETY: as in `end_of_client`.
+            unsafe { libc::kill(process.pid, libc::SIGKILL) };
+        }
+    }
+
+    fn hear_signals(&mut self) {
+        loop {
+            // SAFETY: plain data, for which zeros are valid; the call writes at most its size.
+            let info = unsafe {
+                let mut info: libc::signalfd_siginfo = std::mem::zeroed();
+                let len = size_of_val(&info);
+                if libc::read(self.signals, (&raw mut info).cast(), len) != len as isize {
+                    return;
+                }
+                info
+            };
+            let (signal, pid) = (info.ssi_signo as c_int, info.ssi_pid as libc::pid_t);
+            let value = (info.ssi_ptr & 0xff) as u8;
+            if signal == end_signal() {
+                self.note(pid, Event::Exited(value));
+            } else if signal == stop_signal() {
+                let goes_on = value == 0;
+                self.note(pid, if goes_on { Event::Continued } else { Event::Stopped(value) });
+            } else {
+                self.reap();
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+        loop {
+            let mut status = 0;
+            // SAFETY: the status is this function's own.
+            let pid = unsafe { libc::waitpid(-1, &mut status, options) };
+            if pid <= 0 {
+                return;
+            }
+            let Some(event) = Event::of_wait_status(status) else { continue };
+            self.note(pid, event);
+            if event.is_end() {
+                self.forget(pid);
+            }
+        }
+    }
+
+    /// Tells client and server what has happened to a process; its end once.
+    fn note(&mut self, pid: libc::pid_t, event: Event) {
+        let Some(process) = self.processes.iter_mut().find(|process| process.pid == pid) else {
+            return;
+        };
+        if process.told {
+            return;
+        }
+        process.told = event.is_end();
+        if let Some(client) = process.client {
+            channel::send(client, &event.to_bytes(), None);
+        }
+        self.tell(Word::Of { pid: pid as u32, event }, None);
+    }
+
+    fn forget(&mut self, pid: libc::pid_t) {
+        if let Some(place) = self.processes.iter().position(|process| process.pid == pid) {
+            if let Some(client) = self.processes.swap_remove(place).client {
+                // SAFETY: the descriptor was this table's.
+                unsafe { libc::close(client) };
+            }
+        }
+    }
+
+    fn tell(&mut self, word: Word, descriptor: Option<RawFd>) {
+        if !channel::send(self.server, &word.to_bytes(), descriptor) {
+            self.ending = true;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The server's end of the conversation with its template.
+
+use crate::message;
+use glowplug_wire::{Order, Word};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// A template that serves.
+#[derive(Debug)]
+pub struct Template {
+    pid: u32,
+    /// The descriptor that it has opened for itself; 0 for none.
+    held: u32,
+    socket: UnixStream,
+    gone: bool,
+}
+
+impl Template {
+    /// The template with this id, at the other end of the socket.
+    pub fn new(pid: u32, held: u32, socket: UnixStream) -> Template {
+        Template { pid, held, socket, gone: false }
+    }
+
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The descriptor that it has opened for itself; 0 for none.
+    pub fn held(&self) -> u32 {
+        self.held
+    }
+
+    /// Whether it has ended.
+    pub fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Orders a fork; returns this end of the socket at which the new process waits.
+    ///
+    /// # Errors
+    /// Where the template is gone, or no sockets can be had.
+    pub fn fork(&mut self, rehearsed: bool) -> io::Result<OwnedFd> {
+        let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+        let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None)?;
+        self.send(Order::Fork { rehearsed }, &[theirs.as_fd()])?;
+        Ok(ours)
+    }
+
+    /// Says that a client has taken a process.
+    ///
+    /// # Errors
+    /// Where the template is gone.
+    pub fn start(&mut self, pid: u32, client: BorrowedFd<'_>) -> io::Result<()> {
+        self.send(Order::Start { pid }, &[client])
+    }
+
+    /// Ends it with all that it has forked.
+    pub fn end(&mut self) {
+        let _ = self.send(Order::End, &[]);
+    }
+
+    fn send(&mut self, order: Order, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        message::send(self.socket.as_fd(), &order.to_bytes(), descriptors)
+    }
+
+    /// What it says next, and a descriptor that comes along. `None` where it is gone.
+    pub fn hear(&mut self) -> Option<(Word, Option<OwnedFd>)> {
+        let mut bytes = [0; Word::LEN];
+        let heard = message::receive(self.socket.as_fd(), &mut bytes).ok().flatten();
+        let word = heard.and_then(|descriptors| {
+            Some((Word::parse(&bytes).ok()?, descriptors.into_iter().next()))
+        });
+        self.gone |= word.is_none();
+        word
+    }
+}
+
+impl AsFd for Template {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,291 @@
+//! One turn of the server's loop.
+
+use super::clients::Said;
+use super::{Ending, Inputs, Server, Spare};
+use crate::message;
+use glowplug_linux::identity::{Identity, Peer};
+use glowplug_wire::{Answer, Event, Hello, Reply, Verdict, Wish, Word};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, Signal, WaitOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// What has happened, by who has to be looked at. Places are those in the server's lists.
+#[derive(Default)]
+struct Happened {
+    connected: bool,
+    template: bool,
+    signals: bool,
+    silent: Vec<usize>,
+    spares: Vec<usize>,
+    gone: Vec<u32>,
+}
+
+impl<I: Inputs> Server<I> {
+    /// Waits until something happens, and sees to it.
+    pub(super) fn turn(&mut self) -> io::Result<()> {
+        let happened = self.wait()?;
+        if happened.signals {
+            self.hear_signals();
+        }
+        // Backwards, as those that have been heard leave the list.
+        for place in happened.silent.into_iter().rev() {
+            if let Said::Hello(stream, bytes) = self.clients.hear(place) {
+                self.answer(stream, &bytes);
+            }
+        }
+        for place in happened.spares.into_iter().rev() {
+            self.hear_spare(place);
+        }
+        if happened.template {
+            self.hear_template();
+        }
+        for pid in happened.gone {
+            self.lose_client(pid);
+        }
+        if happened.connected {
+            self.accept();
+        }
+        self.clients.lose_patience();
+        self.look_at_clock();
+        Ok(())
+    }
+
+    fn wait(&self) -> io::Result<Happened> {
+        let mut entries = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        let listening = self.listener.is_some();
+        if let Some(listener) = &self.listener {
+            entries.push(PollFd::new(listener, PollFlags::IN));
+        }
+        let listens_to_template = !self.template.is_gone();
+        if listens_to_template {
+            entries.push(PollFd::new(&self.template, PollFlags::IN));
+        }
+        let silent = entries.len();
+        entries.extend(self.clients.silent().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let spares = entries.len();
+        entries.extend(self.spares.iter().map(|s| PollFd::new(&s.socket, PollFlags::IN)));
+        let running = entries.len();
+        let mut pids = Vec::new();
+        // While the template lives, it looks after them.
+        if !listens_to_template {
+            for (pid, fd) in self.clients.running() {
+                pids.push(pid);
+                entries.push(PollFd::from_borrowed_fd(fd, PollFlags::RDHUP));
+            }
+        }
+        let timeout = self.timeout().map(|time| Timespec {
+            tv_sec: time.as_secs() as i64,
+            // Rounded up, so that the time has come when it returns.
+            tv_nsec: i64::from(time.subsec_nanos()),
+        });
+        match rustix::event::poll(&mut entries, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let has = |place: usize| !entries[place].revents().is_empty();
+        let among = |from: usize, to: usize| (from..to).filter(|&place| has(place));
+        Ok(Happened {
+            signals: has(0),
+            connected: listening && has(1),
+            template: listens_to_template && has(1 + usize::from(listening)),
+            silent: among(silent, spares).map(|place| place - silent).collect(),
+            spares: among(spares, running).map(|place| place - spares).collect(),
+            gone: among(running, entries.len()).map(|place| pids[place - running]).collect(),
+        })
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let idle = self.settings.idle_limit.map(|limit| limit.saturating_sub(self.used.elapsed()));
+        // While programs run, it is not idle.
+        let idle = idle.filter(|_| self.clients.programs() == 0);
+        let soon = Duration::from_millis(1);
+        [idle, self.clients.patience()].into_iter().flatten().min().map(|time| time.max(soon))
+    }
+
+    fn look_at_clock(&mut self) {
+        if self.clients.programs() > 0 {
+            self.used = Instant::now();
+        } else if self.settings.idle_limit.is_some_and(|limit| self.used.elapsed() >= limit) {
+            self.end("nothing was asked of it for a long time".to_owned());
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Some(Ok((stream, _))) = self.listener.as_ref().map(|listener| listener.accept()) {
+            if stream.set_nonblocking(true).is_ok() {
+                self.clients.add(stream);
+            }
+        }
+    }
+
+    fn answer(&mut self, stream: UnixStream, bytes: &[u8; Hello::LEN]) {
+        let Ok(Hello { wish }) = Hello::parse(bytes) else { return };
+        if let Some(reason) = self.stranger(&stream) {
+            return self.refuse(&stream, &reason);
+        }
+        self.used = Instant::now();
+        match wish {
+            Wish::Status => self.tell_status(&stream),
+            Wish::Stop => {
+                self.ending = Some(Ending::Now);
+                let _ = send_text(&stream, Verdict::Told, "stopped");
+            }
+            Wish::Drain => {
+                self.end("it is being stopped".to_owned());
+                let _ = send_text(&stream, Verdict::Told, "draining");
+            }
+            Wish::Pool | Wish::Fork | Wish::Ready => self.start(stream, wish),
+        }
+    }
+
+    /// Why the process that has connected must not be served.
+    fn stranger(&self, stream: &UnixStream) -> Option<String> {
+        let Ok(peer) = Peer::of(stream.as_fd()) else { return Some("the client is gone".into()) };
+        if peer.uid != rustix::process::geteuid().as_raw() {
+            return Some("the client is another user's".to_owned());
+        }
+        let Ok(identity) = Identity::of(peer.pid) else {
+            return Some("the client may not be looked at".to_owned());
+        };
+        if !peer.is_alive() {
+            return Some("the client is gone".to_owned());
+        }
+        let difference = self.identity.difference(&identity)?;
+        Some(format!("the client has other rights than the template ({difference})"))
+    }
+
+    fn start(&mut self, stream: UnixStream, wish: Wish) {
+        if self.template.is_gone() {
+            return self.refuse(&stream, "the template is gone");
+        }
+        if let Err(reason) = self.inputs.unchanged() {
+            self.refuse(&stream, &reason);
+            return self.end(reason);
+        }
+        if wish == Wish::Pool && self.settings.spares == 0 {
+            self.settings.spares = super::USUAL_SPARES;
+        }
+        let ready = self.spares.iter().position(|spare| spare.ready);
+        match ready.filter(|_| wish != Wish::Fork) {
+            Some(place) => {
+                let spare = self.spares.remove(place);
+                self.grant(stream, spare);
+            }
+            None if wish == Wish::Ready => self.refuse(&stream, "no spare is ready"),
+            None => {
+                self.clients.wait(stream);
+                self.order(false);
+            }
+        }
+        self.refill();
+    }
+
+    /// Gives a client its process.
+    fn grant(&mut self, stream: UnixStream, spare: Spare) {
+        let verdict = if spare.ready { Verdict::Ready } else { Verdict::Forked };
+        let (pid, held) = (spare.pid, self.template.held());
+        let answer = Answer { verdict, pid, held, text_len: 0 };
+        // The template first: from the moment when the client has its process, its end must be noticed.
+        if self.template.start(pid, stream.as_fd()).is_err() {
+            return self.refuse(&stream, "the template is gone");
+        }
+        let descriptors = [spare.socket.as_fd(), spare.pidfd.as_fd()];
+        // A client that is gone is noticed by the template.
+        let _ = message::send(stream.as_fd(), &answer.to_bytes(), &descriptors);
+        match spare.ready {
+            true => self.started_ready += 1,
+            false => self.started_forked += 1,
+        }
+        self.clients.run(pid, stream);
+    }
+
+    pub(super) fn refuse(&mut self, stream: &UnixStream, reason: &str) {
+        *self.refused.entry(reason.to_owned()).or_default() += 1;
+        let _ = send_text(stream, Verdict::Refused, reason);
+    }
+
+    fn tell_status(&self, stream: &UnixStream) {
+        let text = serde_json::to_string(&self.report()).unwrap_or_default();
+        let _ = send_text(stream, Verdict::Told, &text);
+    }
+
+    fn hear_template(&mut self) {
+        match self.template.hear() {
+            Some((Word::Forked { pid }, pidfd)) => self.take_in(pid, pidfd),
+            Some((Word::Of { pid, event }, _)) if event.is_end() => self.end_of(pid),
+            Some(_) => {}
+            None => {
+                self.end("the template is gone".to_owned());
+                self.reap();
+            }
+        }
+    }
+
+    /// Takes in a process that was forked.
+    fn take_in(&mut self, pid: u32, pidfd: Option<OwnedFd>) {
+        if self.ordered.is_empty() {
+            return;
+        }
+        let (socket, for_client) = self.ordered.remove(0);
+        let spare = pidfd.map(|pidfd| Spare { pid, pidfd, socket, ready: false });
+        match (for_client, spare) {
+            (false, Some(spare)) => self.spares.push(spare),
+            (false, None) => {}
+            (true, spare) => match (self.clients.next_waiting(), spare) {
+                (Some(client), Some(spare)) => self.grant(client, spare),
+                (Some(client), None) => self.refuse(&client, "the template cannot fork"),
+                (None, _) => {}
+            },
+        }
+    }
+
+    /// A spare says that it is ready, or has ended.
+    fn hear_spare(&mut self, place: usize) {
+        let mut byte = [0];
+        let heard = message::receive(self.spares[place].socket.as_fd(), &mut byte);
+        match heard.ok().flatten().and_then(|_| Reply::parse(byte[0]).ok()) {
+            Some(Reply::Ready) => self.spares[place].ready = true,
+            _ => {
+                self.spares.remove(place);
+                self.refill();
+            }
+        }
+    }
+
+    fn end_of(&mut self, pid: u32) {
+        self.clients.end(pid);
+    }
+
+    /// Where the template is gone, this process is the parent of what it had forked.
+    pub(super) fn reap(&mut self) {
+        while let Ok(Some((pid, status))) =
+            rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED)
+        {
+            let pid = pid.as_raw_pid() as u32;
+            let Some(event) = Event::of_wait_status(status.as_raw()) else { continue };
+            if self.template.is_gone() && let Some(client) = self.clients.of_program(pid) {
+                let _ = message::send(client.as_fd(), &event.to_bytes(), &[]);
+            }
+            if event.is_end() {
+                self.end_of(pid);
+            }
+        }
+    }
+
+    /// Where the template is gone, this process ends programs whose clients are gone.
+    fn lose_client(&mut self, pid: u32) {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        self.end_of(pid);
+    }
+}
+
+fn send_text(stream: &UnixStream, verdict: Verdict, text: &str) -> io::Result<()> {
+    let text = &text.as_bytes()[..text.len().min(glowplug_wire::MAX_TEXT as usize)];
+    let answer = Answer { verdict, pid: 0, held: 0, text_len: text.len() as u32 };
+    message::send(stream.as_fd(), &[&answer.to_bytes(), text].concat(), &[])
+}

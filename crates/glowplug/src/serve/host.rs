@@ -1,0 +1,133 @@
+//! Being a server.
+
+use super::start::SERVES;
+use super::{place, socket_name};
+use crate::cache::{Cache, CacheError, OpenImage};
+use crate::freeze::template::{Template, template};
+use crate::freeze::{FreezeError, Recipe};
+use crate::inputs;
+use crate::runtime::Runtime;
+use crate::settings::Environment;
+use glowplug_server::Place;
+use glowplug_server::client;
+use glowplug_server::server::{self, Inputs, Server};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::net::UnixListener;
+
+/// What a server is to be.
+#[derive(Debug)]
+pub struct Hosting<'a> {
+    /// What its template preloads, and for what.
+    pub recipe: &'a Recipe,
+    /// Where Glowplug's own parts lie.
+    pub runtime: &'a Runtime,
+    /// The environment of the starts that it is for.
+    pub environment: &'a Environment,
+    /// The cache, for its socket.
+    pub cache: &'a Cache,
+    /// How it serves.
+    pub settings: server::Settings,
+}
+
+/// Why a process does not become a server.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// There is one already.
+    #[error("there is a server for this already (process {0}); see `glowplug status`")]
+    Already(u32),
+    /// There can be no template.
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
+    /// The folder of the sockets cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Something else fails.
+    #[error("cannot serve: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The inputs of a template.
+struct TemplateInputs(OpenImage);
+
+impl Inputs for TemplateInputs {
+    fn unchanged(&mut self) -> Result<(), String> {
+        inputs::check(self.0.head(), self.0.bytes()).map_err(|changed| changed.to_string())
+    }
+}
+
+/// A socket that clients can connect to, and the name under which they find it.
+struct Socket {
+    place: Place,
+    name: String,
+    inode: Option<u64>,
+    listener: UnixListener,
+}
+
+/// Becomes a server, and returns when it has ended. `serves` is called when clients can connect.
+///
+/// # Errors
+/// See [`HostError`].
+pub fn host(hosting: &Hosting<'_>, serves: impl FnOnce()) -> Result<(), HostError> {
+    let Hosting { recipe, runtime, environment, cache, settings } = hosting;
+    // Whoever waits for the lock finds the server that its holder has become.
+    let lock = cache.wait_for_server_lock(&recipe.key)?;
+    let place = place(cache)?;
+    if let Some(pid) = running(cache, &place, recipe, environment) {
+        return Err(HostError::Already(pid));
+    }
+    let Template { serving, names, inputs, life } = template(recipe, runtime, environment)?;
+    cache.write_server_selector(&recipe.key, names.names())?;
+    let socket = listen(cache, place, recipe, environment)?;
+    let template = server::Template::new(serving.pid, serving.held, serving.socket);
+    let Socket { place, name, inode, listener } = socket;
+    let server = Server::new(settings.clone(), TemplateInputs(inputs), template, listener)?;
+    drop(lock);
+    // Nobody's working directory is kept busy.
+    std::env::set_current_dir("/")?;
+    serves();
+    server.run(|| {
+        // Another one may have taken its place.
+        if place.inode(&name) == inode {
+            place.remove(&name);
+        }
+    })?;
+    drop(life);
+    Ok(())
+}
+
+/// The process of the server that there is already.
+fn running(
+    cache: &Cache,
+    place: &Place,
+    recipe: &Recipe,
+    environment: &Environment,
+) -> Option<u32> {
+    let name = socket_name(cache, &recipe.key, environment)?;
+    let report = client::status(place.connect(&name).ok()?).ok()?;
+    report.ending.is_none().then_some(report.server)
+}
+
+fn listen(
+    cache: &Cache,
+    place: Place,
+    recipe: &Recipe,
+    environment: &Environment,
+) -> io::Result<Socket> {
+    let name = socket_name(cache, &recipe.key, environment).ok_or(io::ErrorKind::NotFound)?;
+    let listener = place.listen(&name)?;
+    let inode = place.inode(&name);
+    Ok(Socket { place, name, inode, listener })
+}
+
+/// Tells whoever has started this server on demand how it went.
+pub fn tell(starter: &mut Option<File>, text: &str) {
+    if let Some(mut starter) = starter.take() {
+        let _ = starter.write_all(text.as_bytes());
+    }
+}
+
+/// Tells whoever has started this server on demand that it serves.
+pub fn tell_served(starter: &mut Option<File>) {
+    tell(starter, &String::from_utf8_lossy(SERVES));
+}

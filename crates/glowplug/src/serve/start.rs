@@ -1,0 +1,166 @@
+//! Starting a program by a server.
+
+use super::{DEFAULT_SET, place, socket_name};
+use crate::cache::{Cache, CacheError};
+use crate::explain;
+use crate::freeze::detached::without_program_arguments;
+use crate::launch::thaw::{monotonic_ns, target_kind};
+use crate::settings::{Environment, Via};
+use crate::start::{Freezable, Start};
+use glowplug_linux::detach::{self, Priority};
+use glowplug_server::Place;
+use glowplug_server::client::{self, NotStarted, Program};
+use glowplug_wire::Wish;
+use rustix::pipe::PipeFlags;
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+
+/// The option of `glowplug serve` that a server is started with on demand.
+pub const OPTION: &str = "--on-demand";
+
+/// What a server that was started on demand writes when it serves; anything else says why it does not.
+pub const SERVES: &[u8] = b"serves";
+
+/// Why no server starts a program.
+#[derive(Debug, thiserror::Error)]
+pub enum NotServed {
+    /// The folder of the servers cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The server does not.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
+    /// A server could not be started.
+    #[error("no server can be started: {0}")]
+    NoServer(String),
+}
+
+/// Starts the program by a server that runs, if there is one that has what `wish` asks for; returns the exit status.
+///
+/// # Errors
+/// Where none does; nothing has happened then.
+pub fn by_running(
+    start: &Start<'_>,
+    freezable: &Freezable,
+    wish: Wish,
+) -> Result<u8, NotServed> {
+    let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
+    let cache = Cache::open(folder)?;
+    let connection = connect(start, freezable, &cache).ok_or(NotStarted::NoServer)?;
+    begin(start, connection, wish)
+}
+
+/// Starts the program by a server, which is started for it where there is none; returns the exit status.
+///
+/// # Errors
+/// Where that is impossible; nothing has happened then.
+pub fn on_demand(
+    start: &Start<'_>,
+    freezable: &Freezable,
+    arguments: &[&CStr],
+    wish: Wish,
+) -> Result<u8, NotServed> {
+    match by_running(start, freezable, wish) {
+        Err(error) if calls_for_server(start, &error) => {}
+        served => return served,
+    }
+    start_server(start, arguments)?;
+    by_running(start, freezable, wish)
+}
+
+/// Whether a new server would do better.
+fn calls_for_server(start: &Start<'_>, error: &NotServed) -> bool {
+    let missing = match error {
+        NotServed::Cache(error) => matches!(error, CacheError::Missing),
+        // It ends when its inputs have changed, and has said so.
+        NotServed::NotStarted(NotStarted::Refused(reason)) => reason.starts_with("inputs changed"),
+        NotServed::NotStarted(error) => {
+            matches!(error, NotStarted::NoServer | NotStarted::Silent(_))
+        }
+        NotServed::NoServer(_) => false,
+    };
+    missing && start.command.options.set.is_none()
+}
+
+/// The server of the preload set, or else of the program itself.
+fn connect(start: &Start<'_>, freezable: &Freezable, cache: &Cache) -> Option<UnixStream> {
+    let place = place(cache).ok()?;
+    let named = start.command.options.set;
+    let to = |key| connect_to(start, cache, &place, key);
+    let set = to(start.set_key(named.unwrap_or(DEFAULT_SET)));
+    if named.is_some() { set } else { set.or_else(|| to(freezable.key)) }
+}
+
+fn connect_to(
+    start: &Start<'_>,
+    cache: &Cache,
+    place: &Place,
+    key: crate::key::Digest,
+) -> Option<UnixStream> {
+    place.connect(&socket_name(cache, &key, start.environment)?).ok()
+}
+
+fn begin(start: &Start<'_>, connection: UnixStream, wish: Wish) -> Result<u8, NotServed> {
+    let process = client::ask(connection, wish)?;
+    let interpreter = CString::new(start.interpreter.path.as_os_str().as_bytes());
+    let interpreter = interpreter.map_err(|error| NotStarted::Silent(error.into()))?;
+    let mut arguments = vec![interpreter.as_c_str()];
+    arguments.extend_from_slice(&start.command.python_argv);
+    let program = Program {
+        arguments: &arguments,
+        environment: start.environment.strings(),
+        target_kind: target_kind(&start.command.target),
+        target_index: start.command.target_index as u64,
+    };
+    let way = if process.was_ready { "from a ready spare" } else { "by a fork" };
+    let began = start.began_ns;
+    let explains = start.settings.explain;
+    let status = process.begin(&program, || {
+        if explains {
+            explain::served(way, monotonic_ns().saturating_sub(began));
+        }
+    })?;
+    Ok(status)
+}
+
+/// Starts a server for a program in the background, and waits until it serves.
+fn start_server(start: &Start<'_>, arguments: &[&CStr]) -> Result<(), NotServed> {
+    let arguments = without_program_arguments(arguments);
+    server(&[&[c"--"], arguments].concat(), start.environment)
+}
+
+/// Starts a server in the background, and waits until it serves. `arguments` are those of `glowplug serve`.
+///
+/// # Errors
+/// Where it does not come to that.
+pub fn server(arguments: &[&CStr], environment: &Environment) -> Result<(), NotServed> {
+    let failed = |error: io::Error| NotServed::NoServer(error.to_string());
+    let (said, says) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
+    let option = CString::new(OPTION).map_err(|error| failed(error.into()))?;
+    let argv = [&[c"glowplug", c"serve", &option], arguments].concat();
+    let (environment, handed) = (environment.strings(), [says.as_fd()]);
+    detach::spawn(c"/proc/self/exe", &argv, environment, &handed, Priority::Inherited)
+        .map_err(failed)?;
+    drop(says);
+    let mut text = Vec::new();
+    File::from(said).read_to_end(&mut text).map_err(failed)?;
+    match text == SERVES {
+        true => Ok(()),
+        false if text.is_empty() => Err(NotServed::NoServer("it has ended".to_owned())),
+        false => Err(NotServed::NoServer(String::from_utf8_lossy(&text).into_owned())),
+    }
+}
+
+/// What a way asks of a server; `None` for ways that need none.
+pub fn wish(via: Via) -> Option<Wish> {
+    match via {
+        Via::Fork => Some(Wish::Fork),
+        Via::Pool => Some(Wish::Pool),
+        Via::Auto | Via::Thaw | Via::Plain => None,
+    }
+}
+
