@@ -30,6 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+    parser.addoption(
+        "--way",
+        choices=["thaw", "fork", "pool"],
+        default="thaw",
+        help="how programs are started that are compared with plain ones",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Shells let what they run in the background ignore signals, as does nohup; it is inherited.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
@@ -79,8 +87,14 @@ def plain_only(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--plain-only"))
 
 
-def _make(folder: Path, interpreter, plain_only: bool) -> Starter:
-    starter = Starter(interpreter, None if plain_only else glowplug(), folder)
+@pytest.fixture
+def way(request: pytest.FixtureRequest) -> str:
+    """How programs are started that are compared with plain ones."""
+    return request.config.getoption("--way")
+
+
+def _make(folder: Path, interpreter, plain_only: bool, way: str) -> Starter:
+    starter = Starter(interpreter, None if plain_only else glowplug(), folder, way)
     if starter.glowplug is None and not plain_only:
         pytest.fail(
             "no Glowplug was built: run `cargo xtask build`, name one in $GLOWPLUG, "
@@ -96,6 +110,7 @@ def _kill_strays(starter: Starter) -> None:
 
 
 def _check_left_nothing(starter: Starter) -> None:
+    starter.stop()
     try:
         starter.wait_until_idle()
     except TimeoutError:
@@ -115,18 +130,20 @@ def _check_left_nothing(starter: Starter) -> None:
 
 
 @pytest.fixture
-def starter(tmp_path: Path, plain_only: bool) -> Iterator[Starter]:
+def starter(tmp_path: Path, plain_only: bool, way: str) -> Iterator[Starter]:
     """A starter with the default interpreter."""
-    made = _make(tmp_path, default_interpreter(), plain_only)
+    made = _make(tmp_path, default_interpreter(), plain_only, way)
     yield made
     _check_left_nothing(made)
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
-def each_starter(every_interpreter, tmp_path: Path, plain_only: bool) -> Iterator[Starter]:
+def each_starter(
+    every_interpreter, tmp_path: Path, plain_only: bool, way: str
+) -> Iterator[Starter]:
     """A starter for every interpreter of the machine."""
-    made = _make(tmp_path, every_interpreter, plain_only)
+    made = _make(tmp_path, every_interpreter, plain_only, way)
     yield made
     _check_left_nothing(made)
     shutil.rmtree(tmp_path, ignore_errors=True)

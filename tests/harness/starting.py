@@ -17,6 +17,13 @@ from .running import Conditions, Outcome, run
 REFUSED = 122
 FORCED = 124
 
+# What `--explain` says of a program that was started as it should be.
+EXPLAINED = {
+    "thaw": "glowplug: thawed",
+    "fork": "glowplug: started by a fork",
+    "pool": "glowplug: started ",
+}
+
 Word = str | os.PathLike[str]
 
 
@@ -31,6 +38,8 @@ class Starter:
     interpreter: Interpreter
     glowplug: Path | None
     folder: Path
+    way: str = "thaw"
+    """How programs are started that are compared with plain ones: `thaw`, `fork` or `pool`."""
     frozen: set[tuple[str, ...]] = field(default_factory=set)
 
     @property
@@ -133,6 +142,37 @@ class Starter:
         assert outcome.status == 0, f"freezing failed with {outcome.status}:\n{outcome.errors()}"
         self.frozen.add(key)
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a server starts the programs."""
+        return self.way in ("fork", "pool")
+
+    def prepare(self, *program: Word, conditions: Conditions | None = None) -> None:
+        """Has an image made, or a server started, from which `program` can be started."""
+        if self.is_served:
+            self.ensure_served(*program, conditions=conditions)
+        else:
+            self.ensure_frozen(*program, conditions=conditions)
+
+    def ensure_served(self, *program: Word, conditions: Conditions | None = None) -> None:
+        """Starts a server for `program` unless this test has done it already."""
+        how = replace(conditions or Conditions(), stdin=None, stdout=None, during=None, timeout=300)
+        key = ("served", *map(os.fspath, program), repr(sorted(how.env.items())))
+        if key in self.frozen:
+            return
+        pool = ["--pool", "1"] if self.way == "pool" else []
+        words = ["serve", "--python", self.python, *pool, "--", *program]
+        folder = self.fresh_work()
+        settle()
+        outcome = run(self.command(*words), self.env, folder, how)
+        assert outcome.status == 0, f"serving failed with {outcome.status}:\n{outcome.errors()}"
+        self.frozen.add(key)
+
+    def stop(self) -> None:
+        """Ends the servers that were started for this cache."""
+        if self.glowplug is not None and any((self.cache / "servers").glob("*.sock")):
+            run(self.command("stop"), self.env, self.folder, Conditions(stdin=None))
+
     def both(
         self,
         *program: Word,
@@ -157,12 +197,13 @@ class Starter:
             # What differs between two plain starts could never be compared with a thawed one.
             require_same(plain, self.plain(*program, conditions=conditions))
             return plain
-        self.ensure_frozen(*program, conditions=freeze_conditions or _only_environment(conditions))
-        require_same(plain, self.start(*program, via="thaw", conditions=conditions))
+        self.prepare(*program, conditions=freeze_conditions or _only_environment(conditions))
+        require_same(plain, self.start(*program, via=self.way, conditions=conditions))
         if prove:
-            explained = self.start(*program, explain=True, conditions=conditions)
+            way = self.way if self.is_served else "auto"
+            explained = self.start(*program, via=way, explain=True, conditions=conditions)
             line, _, rest = explained.errors().partition("\n")
-            assert line.startswith("glowplug: thawed"), explained.errors()
+            assert line.startswith(EXPLAINED[self.way]), explained.errors()
             require_same(plain, replace(explained, stderr=rest.encode()))
         return plain
 

@@ -25,8 +25,27 @@ struct Process {
     pid: libc::pid_t,
     /// The connection of the client that has taken it.
     client: Option<RawFd>,
-    /// Its end was told already.
-    told: bool,
+    /// How it has ended, which may be known before it is reaped.
+    end: Option<Event>,
+    /// Its id may be another's.
+    is_reaped: bool,
+    /// Its client is gone, and nobody else will ask for it.
+    is_abandoned: bool,
+}
+
+impl Process {
+    /// Whether it runs a program, or has just been killed with its client.
+    fn is_program(&self) -> bool {
+        self.client.is_some() || self.is_abandoned
+    }
+
+    /// Kills it, if it has not ended.
+    fn kill(&self) {
+        if !self.is_reaped {
+            // SAFETY: the process is this one's child and has not been reaped, so the id is its own.
+            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        }
+    }
 }
 
 /// A template that serves.
@@ -67,7 +86,7 @@ impl<'p> Template<'p> {
     /// # Safety
     /// As [`Template::new`]; no Python frame is active.
     pub unsafe fn run(mut self) -> ! {
-        while !self.ending || self.processes.iter().any(|process| process.client.is_some()) {
+        while !self.ending || self.processes.iter().any(Process::is_program) {
             // SAFETY: by the caller.
             unsafe { self.turn() }
         }
@@ -139,7 +158,9 @@ impl<'p> Template<'p> {
             ffi::PyOS_AfterFork_Parent();
             let pidfd = if pid > 0 { libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd } else { -1 };
             if pid > 0 {
-                self.processes.push(Process { pid, client: None, told: false });
+                self.processes.retain(|process| process.pid != pid);
+                let process = Process { pid, client: None, end: None, is_reaped: false, is_abandoned: false };
+                self.processes.push(process);
             }
             let word = Word::Forked { pid: pid.max(0) as u32 };
             self.tell(word, (pidfd >= 0).then_some(pidfd));
@@ -159,32 +180,32 @@ impl<'p> Template<'p> {
     }
 
     fn start(&mut self, pid: libc::pid_t, client: RawFd) {
-        match self.processes.iter_mut().find(|process| process.pid == pid) {
-            Some(process) => process.client = Some(client),
-            // It has ended before: the server has been told so, and tells the client.
+        let Some(process) = self.processes.iter_mut().find(|process| process.pid == pid) else {
             // SAFETY: the descriptor has just been received.
-            None => unsafe {
-                libc::close(client);
-            },
+            unsafe { libc::close(client) };
+            return;
+        };
+        process.client = Some(client);
+        // A program may have ended before this was heard.
+        if let Some(end) = process.end {
+            channel::send(client, &end.to_bytes(), None);
         }
+        self.forget_reaped();
     }
 
     /// A program whose client is gone ends as it would if somebody killed it: so has been whom it belonged to.
     fn end_of_client(&mut self, client: RawFd) {
         if let Some(process) = self.processes.iter_mut().find(|p| p.client == Some(client)) {
-            // SAFETY: the process is this one's child and has not been reaped, so the id is its own.
-            unsafe { libc::kill(process.pid, libc::SIGKILL) };
+            process.kill();
             process.client = None;
+            process.is_abandoned = true;
             // SAFETY: the descriptor is this table's.
             unsafe { libc::close(client) };
         }
     }
 
     fn kill_all(&self) {
-        for process in &self.processes {
-            // SAFETY: as in `end_of_client`.
-            unsafe { libc::kill(process.pid, libc::SIGKILL) };
-        }
+        self.processes.iter().for_each(Process::kill);
     }
 
     fn hear_signals(&mut self) {
@@ -222,9 +243,11 @@ impl<'p> Template<'p> {
             }
             let Some(event) = Event::of_wait_status(status) else { continue };
             self.note(pid, event);
-            if event.is_end() {
-                self.forget(pid);
+            let ended = self.processes.iter_mut().find(|p| event.is_end() && p.pid == pid);
+            if let Some(process) = ended {
+                process.is_reaped = true;
             }
+            self.forget_reaped();
         }
     }
 
@@ -233,23 +256,27 @@ impl<'p> Template<'p> {
         let Some(process) = self.processes.iter_mut().find(|process| process.pid == pid) else {
             return;
         };
-        if process.told {
+        if process.end.is_some() {
             return;
         }
-        process.told = event.is_end();
+        process.end = Some(event).filter(|event| event.is_end());
         if let Some(client) = process.client {
             channel::send(client, &event.to_bytes(), None);
         }
         self.tell(Word::Of { pid: pid as u32, event }, None);
     }
 
-    fn forget(&mut self, pid: libc::pid_t) {
-        if let Some(place) = self.processes.iter().position(|process| process.pid == pid) {
-            if let Some(client) = self.processes.swap_remove(place).client {
+    /// Forgets processes that are no more and whose clients know it. One that ended before it had a client may still get one.
+    fn forget_reaped(&mut self) {
+        self.processes.retain(|process| match process.client {
+            None if process.is_abandoned => !process.is_reaped,
+            Some(client) if process.is_reaped => {
                 // SAFETY: the descriptor was this table's.
                 unsafe { libc::close(client) };
+                false
             }
-        }
+            _ => true,
+        });
     }
 
     fn tell(&mut self, word: Word, descriptor: Option<RawFd>) {
