@@ -70,8 +70,29 @@ def runs(pid: int) -> bool:
         return False
 
 
+def _command(pid: int) -> list[bytes]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    return []
+
+
+def program_behind(pid: int) -> int:
+    """The process of the program for which a process stands: itself, unless it is a client of a
+    server.
+    """
+    own = _command(pid)
+    if own[1:2] != [b"run"]:
+        return pid
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        other = _command(int(entry))
+        if other[1:] and other[1:2] != [b"run"] and other[1:] == own[-len(other) + 1 :]:
+            return int(entry)
+    return pid
+
+
 def wait_until_asleep(pid: int, timeout: float = 60) -> None:
-    """Waits until the first thread of a process waits for something, or has ended."""
+    """Waits until the first thread of a program waits for something, or has ended."""
+    pid = program_behind(pid)
     _poll(lambda: _stat(pid)[0] in "SZTX", timeout, f"process {pid} does not come to rest")
 
 
@@ -79,6 +100,7 @@ def wait_until_busy(pid: int, timeout: float = 60) -> None:
     """Waits until a process has computed for a few more clock ticks than it has by now, or has
     ended.
     """
+    pid = program_behind(pid)
     before = int(_stat(pid)[11])
     _poll(
         lambda: _stat(pid)[0] in "ZX" or int(_stat(pid)[11]) > before + 2,

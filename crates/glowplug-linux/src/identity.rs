@@ -9,9 +9,9 @@ use std::os::unix::fs::MetadataExt;
 const SO_PEERPIDFD: libc::c_int = 77;
 
 /// Lines of `/proc/PID/status`: ids, groups, capabilities, and what limits system calls.
-const LINES: [&str; 11] = [
+const LINES: [&str; 12] = [
     "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
-    "Seccomp_filters",
+    "Seccomp_filters", "THP_enabled",
 ];
 
 /// Links in `/proc/PID/ns`.
@@ -45,8 +45,9 @@ impl Identity {
         let root = fs::metadata(place("root"))?;
         facts.push(("root", format!("{}:{}", root.dev(), root.ino())));
         // No security module, no label.
-        let label = fs::read_to_string(place("attr/current")).unwrap_or_default();
-        facts.push(("security label", label));
+        for (name, file) in [("security label", "attr/current"), ("personality", "personality")] {
+            facts.push((name, fs::read_to_string(place(file)).unwrap_or_default()));
+        }
         Ok(Identity { facts })
     }
 

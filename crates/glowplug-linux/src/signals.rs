@@ -52,6 +52,17 @@ impl Signals {
         (1..=SIGNALS).filter(|&n| is_member(n)).fold(0, |bits, n| bits | 1 << (n - 1))
     }
 
+    /// The signals that have come and wait: bit `n - 1` for signal `n`.
+    pub fn pending(&self) -> u64 {
+        // SAFETY: the call fills in a set.
+        let is_member = unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigpending(&raw mut set);
+            move |signal| libc::sigismember(&raw const set, signal) == 1
+        };
+        (1..=SIGNALS).filter(|&n| is_member(n)).fold(0, |bits, n| bits | 1 << (n - 1))
+    }
+
     /// The next signal that has come; `None` where there is none.
     pub fn next(&self) -> Option<Arrived> {
         use std::os::fd::AsRawFd;

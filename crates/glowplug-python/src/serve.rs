@@ -7,6 +7,7 @@
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
+//! | `group.rs` | process groups |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
 //!
@@ -15,6 +16,7 @@
 mod arguments;
 mod channel;
 mod descriptors;
+mod group;
 mod spare;
 mod template;
 mod terminal;

@@ -141,7 +141,8 @@ impl Process {
         let signals = Signals::block()?;
         let mut terminal = Terminal::of_standard_streams()?;
         let inheritance = Inheritance::of_this_process(self.held, terminal.as_ref())?;
-        let request = inheritance.request(program, signals.blocked_before());
+        let request = inheritance.request(program, &signals);
+        let pending = request.pending;
         let bytes = request.to_bytes();
         let bytes = bytes.ok_or(NotStarted::NotToBeHandedOver("too much is to be handed over"))?;
         begins();
@@ -155,7 +156,8 @@ impl Process {
             terminal.take();
         }
         inheritance.let_go();
-        let stand_in = StandIn { connection: self.connection, pidfd: self.pidfd, signals, terminal };
+        let (connection, pidfd) = (self.connection, self.pidfd);
+        let stand_in = StandIn { connection, pidfd, signals, terminal, handed_over: pending };
         Ok(stand_in.stand())
     }
 

@@ -41,12 +41,20 @@ pub struct Request<'a> {
     pub flags: u64,
     /// File mode mask.
     pub umask: u64,
+    /// How readily the kernel ends the process where memory is short: 1000 more than `/proc/PID/oom_score_adj`.
+    pub expendability: u64,
+    /// How late timers may go off, nanoseconds.
+    pub timer_slack: u64,
+    /// When the alarm goes off, and then how often, microseconds; zeros for never.
+    pub alarm: [u64; 2],
     /// Priority as the kernel's own call tells it: 20 less the nice value, so 1 to 40.
     pub priority: u64,
     /// Bit `n - 1`: signal `n` is ignored.
     pub ignored: u64,
     /// Bit `n - 1`: signal `n` is blocked.
     pub blocked: u64,
+    /// Bit `n - 1`: signal `n` has come and waits.
+    pub pending: u64,
     /// Resource limits, by their numbers.
     pub limits: [Limit; LIMITS],
     /// The control group: what `/proc/self/cgroup` says.
@@ -58,6 +66,10 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The client leads its session.
     pub const LEADS_SESSION: u64 = 1;
+    /// The client leads its process group.
+    pub const LEADS_GROUP: u64 = 4;
+    /// The client becomes the parent of its orphaned descendants.
+    pub const ADOPTS_ORPHANS: u64 = 8;
     /// Standard streams are a terminal that was made for this program, which becomes the one that controls it.
     pub const TERMINAL: u64 = 2;
 
@@ -71,9 +83,14 @@ impl Request<'_> {
             self.target_index,
             self.flags,
             self.umask,
+            self.expendability,
+            self.timer_slack,
+            self.alarm[0],
+            self.alarm[1],
             self.priority,
             self.ignored,
             self.blocked,
+            self.pending,
         ];
         numbers.iter().for_each(|&number| fields.number(number));
         for limit in &self.limits {
@@ -105,9 +122,13 @@ impl<'a> Request<'a> {
             target_index: fields.number()?,
             flags: fields.number()?,
             umask: fields.number()?,
+            expendability: fields.number()?,
+            timer_slack: fields.number()?,
+            alarm: [fields.number()?, fields.number()?],
             priority: fields.number()?,
             ignored: fields.number()?,
             blocked: fields.number()?,
+            pending: fields.number()?,
             ..Request::default()
         };
         for limit in &mut request.limits {
@@ -153,9 +174,13 @@ mod tests {
             target_index: 2,
             flags: Request::LEADS_SESSION,
             umask: 0o22,
+            expendability: 1000,
+            timer_slack: 50_000,
+            alarm: [7, 0],
             priority: 20,
             ignored: 1 << 12,
             blocked: 1 << 9,
+            pending: 1 << 11,
             limits: [Limit { current: 1, maximum: u64::MAX }; LIMITS],
             control_group: b"0::/user.slice\n",
             descriptors: vec![0, 1, 2, 77],

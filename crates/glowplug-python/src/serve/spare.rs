@@ -2,7 +2,7 @@
 
 use super::arguments::Strings;
 use super::world::{self, World};
-use super::{PARENT, channel, descriptors, terminal};
+use super::{PARENT, channel, descriptors, group, terminal};
 use crate::descriptor::Held;
 use crate::thawed::{self, CommandLine, Prepared};
 use glowplug_image::state::ThawInfo;
@@ -30,10 +30,10 @@ impl<'p> Spares<'p> {
     pub unsafe fn become_one(&self, socket: RawFd, rehearsed: bool) -> ! {
         // SAFETY: system calls on this process; the rest by the caller.
         unsafe {
-            libc::setpgid(0, 0);
             let mut all: libc::sigset_t = std::mem::zeroed();
             libc::sigfillset(&mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
+            group::join_one_of_its_own();
             if rehearsed {
                 reply(socket, Reply::Ready);
             }
@@ -69,6 +69,10 @@ impl<'p> Spares<'p> {
             };
             let command_line = CommandLine::of_arrays(strings.argv, strings.envp);
             let mask = world::signal_set(request.blocked);
+            // They wait here as well: signals are blocked.
+            for bit in (0..64).filter(|bit| request.pending >> bit & 1 != 0) {
+                libc::kill(libc::getpid(), bit + 1);
+            }
             let stack_limit = self.template.stack_limit();
             thawed::go_on_forked(self.prepared, &info, &command_line, &mask, stack_limit)
         }

@@ -16,7 +16,6 @@ pub unsafe fn take(socket: RawFd) -> Result<(), Unfit> {
     // SAFETY: system calls; the interpreter is told of the fork.
     unsafe {
         let template = libc::getppid();
-        libc::setpgid(0, libc::getpgid(template));
         libc::setsid();
         let terminal = (0..3).find(|&fd| libc::isatty(fd) == 1).ok_or(Unfit::Terminal)?;
         if libc::ioctl(terminal, libc::TIOCSCTTY, 0) != 0 {

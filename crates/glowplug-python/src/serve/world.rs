@@ -31,12 +31,16 @@ struct Map {
 /// so many bytes free for the stack of any process (`MIN_GAP` of x86).
 const FREE_FOR_STACK: u64 = 128 << 20;
 
+/// How readily the kernel ends this process where memory is short.
+const EXPENDABILITY: &str = "/proc/self/oom_score_adj";
+
 /// What a template has that its forks take over, unless a client has something else.
 pub struct World {
     map: Map,
     stack_top: u64,
     stack_limit: u64,
     control_group: Vec<u8>,
+    expendability: u64,
 }
 
 impl World {
@@ -44,7 +48,9 @@ impl World {
     pub fn of_this_process() -> World {
         let stack_limit = limit(libc::RLIMIT_STACK as c_int).rlim_cur;
         let control_group = std::fs::read("/proc/self/cgroup").unwrap_or_default();
-        World { map: map(), stack_top: stack_top(), stack_limit, control_group }
+        let expendability = std::fs::read_to_string(EXPENDABILITY).unwrap_or_default();
+        let expendability = (expendability.trim().parse::<i64>().unwrap_or(0) + 1000) as u64;
+        World { map: map(), stack_top: stack_top(), stack_limit, control_group, expendability }
     }
 
     /// The soft limit of the stack that the template was started with, bytes.
@@ -83,11 +89,25 @@ impl World {
             {
                 return Err(Unfit::Priority);
             }
+            if request.expendability != self.expendability && !expend(request.expendability) {
+                return Err(Unfit::Priority);
+            }
             libc::umask(request.umask as libc::mode_t);
             if request.flags & Request::LEADS_SESSION != 0 {
-                // It must not lead a group already.
-                libc::setpgid(0, libc::getpgid(libc::getppid()));
                 libc::setsid();
+            } else if request.flags & (Request::LEADS_GROUP | Request::TERMINAL)
+                == Request::LEADS_GROUP
+            {
+                libc::setpgid(0, 0);
+            }
+            if request.flags & Request::ADOPTS_ORPHANS != 0 {
+                libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+            }
+            libc::prctl(libc::PR_SET_TIMERSLACK, request.timer_slack);
+            if request.alarm != [0; 2] {
+                let [value, interval] = request.alarm.map(time_of);
+                let timer = libc::itimerval { it_value: value, it_interval: interval };
+                libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0);
             }
             self.show(strings);
             for resource in 0..LIMITS {
@@ -139,6 +159,17 @@ fn limit(resource: c_int) -> libc::rlimit {
         libc::getrlimit(resource as u32, &mut limit);
         limit
     }
+}
+
+/// Has the kernel end this process so readily where memory is short; `false` where that is less readily than it may be.
+fn expend(expendability: u64) -> bool {
+    let adjustment = expendability as i64 - 1000;
+    std::fs::write(EXPENDABILITY, adjustment.to_string()).is_ok()
+}
+
+fn time_of(microseconds: u64) -> libc::timeval {
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    libc::timeval { tv_sec: seconds as libc::time_t, tv_usec: rest as libc::suseconds_t }
 }
 
 /// Joins the control group that `/proc/PID/cgroup` of a client tells; `false` where this process may not, or is not in it afterwards.

@@ -2,7 +2,8 @@
 
 use super::NotStarted;
 use super::terminal::Terminal;
-use glowplug_linux::{descriptors, signals, startup};
+use glowplug_linux::signals::Signals;
+use glowplug_linux::{alarm, descriptors, startup};
 use glowplug_wire::{LIMITS, Limit, MAX_DESCRIPTORS, Request};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::Resource;
@@ -83,11 +84,15 @@ impl Inheritance {
         Ok(Inheritance { folder, descriptors, has_terminal: terminal.is_some(), control_group })
     }
 
-    /// The request for a process that is to take it over. `blocked` are the signals that this process was started with as blocked.
-    pub fn request<'a>(&'a self, program: &Program<'a>, blocked: u64) -> Request<'a> {
+    /// The request for a process that is to take it over, with the signals that this process was started with as blocked, and those
+    /// that wait.
+    pub fn request<'a>(&'a self, program: &Program<'a>, signals: &Signals) -> Request<'a> {
         let strings = |strings: &[&'a CStr]| strings.iter().map(|string| string.to_bytes()).collect();
         let own = rustix::process::getpid();
         let leads = rustix::process::getsid(None).is_ok_and(|session| session == own);
+        let leads_group = rustix::process::getpgrp() == own;
+        let adopts = rustix::process::child_subreaper().is_ok_and(|adopts| adopts.is_some());
+        let (alarm, interval) = alarm::set();
         let flag = |set, flag| if set { flag } else { 0 };
         let umask = rustix::process::umask(Mode::empty());
         rustix::process::umask(umask);
@@ -98,11 +103,17 @@ impl Inheritance {
             target_kind: program.target_kind,
             target_index: program.target_index,
             flags: flag(leads && !self.has_terminal, Request::LEADS_SESSION)
+                | flag(leads_group, Request::LEADS_GROUP)
+                | flag(adopts, Request::ADOPTS_ORPHANS)
                 | flag(self.has_terminal, Request::TERMINAL),
             umask: u64::from(umask.bits()),
+            expendability: expendability(),
+            timer_slack: rustix::thread::current_timer_slack().unwrap_or(0),
+            alarm: [alarm, interval].map(|time| time.as_micros() as u64),
             priority: u64::try_from(20 - nice).unwrap_or(20),
-            ignored: signals::ignored(),
-            blocked,
+            ignored: glowplug_linux::signals::ignored(),
+            blocked: signals.blocked_before(),
+            pending: signals.pending(),
             limits: RESOURCES.map(|resource| {
                 let limit = rustix::process::getrlimit(resource);
                 Limit {
@@ -124,6 +135,14 @@ impl Inheritance {
     /// Closes what is another process's now: whoever waits for the end of a pipe waits for that process alone. Standard streams lead
     /// nowhere from here on.
     pub fn let_go(self) {
+        alarm::clear();
         descriptors::let_go(self.descriptors.iter().map(|(number, _)| *number as u32));
     }
+}
+
+/// How readily the kernel ends this process where memory is short, as the request has it.
+fn expendability() -> u64 {
+    let text = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    let adjustment: i64 = text.trim().parse().unwrap_or(0);
+    (adjustment + 1000).unsigned_abs()
 }

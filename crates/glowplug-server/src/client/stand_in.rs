@@ -20,6 +20,8 @@ pub struct StandIn {
     pub pidfd: OwnedFd,
     /// The signals that this process gets.
     pub signals: Signals,
+    /// Signals that were waiting and that the program has been given with the request: bit `n - 1` for signal `n`.
+    pub handed_over: u64,
     /// The program's terminal, where it has one of its own.
     pub terminal: Option<Terminal>,
 }
@@ -88,6 +90,11 @@ impl StandIn {
 
     fn hand_on_signals(&mut self) {
         while let Some(arrived) = self.signals.next() {
+            let bit = 1 << (arrived.signal - 1);
+            if self.handed_over & bit != 0 {
+                self.handed_over &= !bit;
+                continue;
+            }
             match Signal::from_named_raw(arrived.signal) {
                 Some(Signal::CHILD) => {}
                 Some(Signal::WINCH) if self.terminal.is_some() => {
