@@ -24,8 +24,8 @@ def both(starter, words, conversation):
     """The conversation plainly and thawed; they must look the same."""
     plain = on_terminal(starter, [starter.python, *words], conversation)
     if starter.glowplug:
-        starter.ensure_frozen(*words)
-        command = starter.command("run", "--python", starter.python, "--via", "thaw", *words)
+        starter.prepare(*words)
+        command = starter.command("run", "--python", starter.python, "--via", starter.way, *words)
         assert on_terminal(starter, command, conversation) == plain
     return plain
 
@@ -86,9 +86,9 @@ def test_job_control(starter):
         "print('read', input('type '))\nsys.exit(7)\n",
     )
     if starter.glowplug:
-        starter.ensure_frozen(script)
+        starter.prepare(script)
         command = " ".join(
-            starter.command("run", "--python", starter.python, "--via", "thaw", script)
+            starter.command("run", "--python", starter.python, "--via", starter.way, script)
         )
     else:
         command = f"{starter.python} {script}"
@@ -119,9 +119,9 @@ def test_closing_the_terminal_ends_the_program(starter):
     """A hang-up reaches the thawed program."""
     script = str(SITUATIONS / "interruptible.py")
     if starter.glowplug:
-        starter.ensure_frozen(script, "lock")
+        starter.prepare(script, "lock")
         command = starter.command(
-            "run", "--python", starter.python, "--via", "thaw", script, "lock"
+            "run", "--python", starter.python, "--via", starter.way, script, "lock"
         )
     else:
         command = [starter.python, script, "lock"]

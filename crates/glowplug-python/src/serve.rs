@@ -7,6 +7,7 @@
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
+//! | `rehearsal.rs` | which pages every program writes to |
 //! | `group.rs` | process groups |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
@@ -17,6 +18,7 @@ mod arguments;
 mod channel;
 mod descriptors;
 mod group;
+mod rehearsal;
 mod spare;
 mod template;
 mod terminal;

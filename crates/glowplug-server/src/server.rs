@@ -16,7 +16,7 @@ use glowplug_linux::signals::Signals;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,15 @@ pub trait Inputs {
     /// # Errors
     /// What has changed, in words.
     fn unchanged(&mut self) -> Result<(), String>;
+
+    /// Called when there is nothing else to do: what makes the next answer quick can be done now.
+    ///
+    /// # Errors
+    /// As [`Inputs::unchanged`].
+    fn at_rest(&mut self) -> Result<(), String>;
+
+    /// What can be read when something may have changed, if there is such a thing.
+    fn watched(&self) -> Option<BorrowedFd<'_>>;
 }
 
 /// How a server serves.
@@ -128,6 +137,7 @@ impl<I: Inputs> Server<I> {
     /// Where the loop itself fails.
     pub fn run(mut self, mut leave: impl FnMut()) -> io::Result<()> {
         self.refill();
+        self.look_at_inputs(false);
         loop {
             if self.ending.is_some() && self.listener.take().is_some() {
                 leave();

@@ -1,6 +1,7 @@
 //! A process that was forked from a template: it waits for its request, takes over what its client has, and becomes the program.
 
 use super::arguments::Strings;
+use super::rehearsal::Hot;
 use super::world::{self, World};
 use super::{PARENT, channel, descriptors, group, terminal};
 use crate::descriptor::Held;
@@ -15,12 +16,19 @@ pub struct Spares<'p> {
     prepared: &'p Prepared,
     held: Option<&'p Held>,
     template: World,
+    hot: Hot,
 }
 
 impl<'p> Spares<'p> {
-    /// Looks at the template, in the template.
-    pub fn new(prepared: &'p Prepared, held: Option<&'p Held>) -> Spares<'p> {
-        Spares { prepared, held, template: World::of_this_process() }
+    /// Looks at the template, in the template, and rehearses a program.
+    ///
+    /// # Safety
+    /// As [`Hot::rehearse`].
+    pub unsafe fn new(prepared: &'p Prepared, held: Option<&'p Held>) -> Spares<'p> {
+        let template = World::of_this_process();
+        // SAFETY: by the caller.
+        let hot = unsafe { Hot::rehearse(prepared, template.stack_limit()) };
+        Spares { prepared, held, template, hot }
     }
 
     /// Becomes a spare in a forked child, and a program when a request has come.
@@ -34,6 +42,7 @@ impl<'p> Spares<'p> {
             libc::sigfillset(&mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
             group::join_one_of_its_own();
+            self.hot.copy();
             if rehearsed {
                 reply(socket, Reply::Ready);
             }

@@ -64,6 +64,9 @@ impl<'p> Template<'p> {
     pub unsafe fn new(server: RawFd, prepared: &'p Prepared, held: Option<&'p Held>) -> Self {
         // SAFETY: system calls on locals.
         unsafe {
+            // Nobody's working directory is kept busy.
+            libc::chdir(c"/".as_ptr());
+            let spares = spare::Spares::new(prepared, held);
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut set);
             for signal in [libc::SIGCHLD, end_signal(), stop_signal()] {
@@ -76,7 +79,7 @@ impl<'p> Template<'p> {
                 signals,
                 processes: Vec::new(),
                 ending: false,
-                spares: spare::Spares::new(prepared, held),
+                spares,
             }
         }
     }

@@ -18,6 +18,7 @@ struct Happened {
     connected: bool,
     template: bool,
     signals: bool,
+    inputs: bool,
     silent: Vec<usize>,
     spares: Vec<usize>,
     gone: Vec<u32>,
@@ -48,6 +49,7 @@ impl<I: Inputs> Server<I> {
         if happened.connected {
             self.accept();
         }
+        self.look_at_inputs(happened.inputs);
         self.clients.lose_patience();
         self.look_at_clock();
         Ok(())
@@ -63,6 +65,9 @@ impl<I: Inputs> Server<I> {
         if listens_to_template {
             entries.push(PollFd::new(&self.template, PollFlags::IN));
         }
+        let inputs = entries.len();
+        let watched = self.inputs.watched().filter(|_| self.ending.is_none());
+        entries.extend(watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let silent = entries.len();
         entries.extend(self.clients.silent().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let spares = entries.len();
@@ -91,6 +96,7 @@ impl<I: Inputs> Server<I> {
             signals: has(0),
             connected: listening && has(1),
             template: listens_to_template && has(1 + usize::from(listening)),
+            inputs: among(inputs, silent).next().is_some(),
             silent: among(silent, spares).map(|place| place - silent).collect(),
             spares: among(spares, running).map(|place| place - spares).collect(),
             gone: among(running, entries.len()).map(|place| pids[place - running]).collect(),
@@ -103,6 +109,23 @@ impl<I: Inputs> Server<I> {
         let idle = idle.filter(|_| self.clients.programs() == 0);
         let soon = Duration::from_millis(1);
         [idle, self.clients.patience()].into_iter().flatten().min().map(|time| time.max(soon))
+    }
+
+    /// Ends where inputs have changed; gets ready for the next start where nobody waits.
+    pub(super) fn look_at_inputs(&mut self, may_have_changed: bool) {
+        if self.ending.is_some() {
+            return;
+        }
+        let mut result = Ok(());
+        if may_have_changed {
+            result = self.inputs.unchanged();
+        }
+        if self.ordered.is_empty() && self.clients.silent().next().is_none() {
+            result = result.and_then(|()| self.inputs.at_rest());
+        }
+        if let Err(reason) = result {
+            self.end(reason);
+        }
     }
 
     fn look_at_clock(&mut self) {

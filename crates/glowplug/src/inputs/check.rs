@@ -32,9 +32,7 @@ const STACK: usize = 128 * 1024;
 /// The tables are not trusted: what contradicts itself is [`Changed::Damaged`].
 pub fn check(head: &Head, bytes: &[u8]) -> Result<(), Changed> {
     let inputs = Inputs::new(head, bytes)?;
-    for prefix in inputs.prefixes {
-        inputs.check_contents(prefix)?;
-    }
+    inputs.check_all_contents()?;
     let shared = Shared::default();
     let entries = inputs.directories.len() + inputs.files.len() + inputs.absences.len();
     if entries < ENTRIES_FOR_TWO || usable_cpus() < 2 {
@@ -50,6 +48,34 @@ pub fn check(head: &Head, bytes: &[u8]) -> Result<(), Changed> {
         });
         first.and(second)
     })
+}
+
+/// Checks those inputs alone that count by their contents: they may be files that no watch sees change.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_contents(head: &Head, bytes: &[u8]) -> Result<(), Changed> {
+    Inputs::new(head, bytes)?.check_all_contents()
+}
+
+/// The paths of all inputs but those that count by their contents alone.
+///
+/// # Errors
+/// Where the tables contradict themselves.
+pub fn paths(head: &Head, bytes: &[u8]) -> Result<Vec<PathBuf>, Changed> {
+    let inputs = Inputs::new(head, bytes)?;
+    let mut paths = Vec::new();
+    for dir in inputs.directories {
+        let folder = inputs.string(dir.path)?;
+        paths.push(to_path(folder));
+        for file in entries(inputs.files, dir.files, dir.file_count)? {
+            paths.push(join(folder, inputs.string(file.name)?));
+        }
+        for absent in entries(inputs.absences, dir.absences, dir.absence_count)? {
+            paths.push(join(folder, inputs.string(absent.name)?));
+        }
+    }
+    Ok(paths)
 }
 
 /// The files that count by their contents, the program among them; with each, how long its beginning is that counts, where not all of it
@@ -287,6 +313,10 @@ impl<'a> Inputs<'a> {
             Err(errno) if stamp::is_absent(errno) || errno == Errno::LOOP => Ok(()),
             Err(errno) => Err(missing(join(dir, name), errno)),
         }
+    }
+
+    fn check_all_contents(&self) -> Result<(), Changed> {
+        self.prefixes.iter().try_for_each(|prefix| self.check_contents(prefix))
     }
 
     /// Compares the beginning of a file, or all of it, by digest.

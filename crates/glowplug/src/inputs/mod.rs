@@ -14,12 +14,14 @@ mod observe;
 mod pseudo;
 mod stamp;
 mod tables;
+mod watch;
 
 pub use build::{build, build_refusal};
-pub use check::{check, programs};
+pub use check::{check, check_contents, paths, programs};
 pub use observe::{Deed, OWN, Observed, Op, Record, STARTING, Seen};
 pub use pseudo::is_unrepeatable;
 pub use tables::{Note, Tables};
+pub use watch::Watch;
 
 /// Why no image can be made from what a freezer saw.
 #[derive(Debug, thiserror::Error)]

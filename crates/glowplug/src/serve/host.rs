@@ -5,7 +5,7 @@ use super::{place, socket_name};
 use crate::cache::{Cache, CacheError, OpenImage};
 use crate::freeze::template::{Template, template};
 use crate::freeze::{FreezeError, Recipe};
-use crate::inputs;
+use crate::inputs::{self, Changed, Watch};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use glowplug_server::Place;
@@ -13,7 +13,9 @@ use glowplug_server::client;
 use glowplug_server::server::{self, Inputs, Server};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 /// What a server is to be.
 #[derive(Debug)]
@@ -47,12 +49,57 @@ pub enum HostError {
     Io(#[from] io::Error),
 }
 
+/// How long after a watch was given up another one is set up: where something changes all the time, comparing is cheaper.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// The inputs of a template.
-struct TemplateInputs(OpenImage);
+struct TemplateInputs {
+    image: OpenImage,
+    /// `None` where everything has to be compared.
+    watch: Option<Watch>,
+    /// When the last watch was set up, or tried.
+    tried: Option<Instant>,
+}
+
+impl TemplateInputs {
+    fn new(image: OpenImage) -> TemplateInputs {
+        TemplateInputs { image, watch: None, tried: None }
+    }
+
+    fn compare(&self) -> Result<(), Changed> {
+        inputs::check(self.image.head(), self.image.bytes())
+    }
+}
 
 impl Inputs for TemplateInputs {
     fn unchanged(&mut self) -> Result<(), String> {
-        inputs::check(self.0.head(), self.0.bytes()).map_err(|changed| changed.to_string())
+        let compared = match &self.watch {
+            Some(watch) if watch.is_quiet() => {
+                inputs::check_contents(self.image.head(), self.image.bytes())
+            }
+            _ => {
+                // There may be more to watch now than there was.
+                self.watch = None;
+                self.compare()
+            }
+        };
+        compared.map_err(|changed| changed.to_string())
+    }
+
+    fn at_rest(&mut self) -> Result<(), String> {
+        let is_due = self.tried.is_none_or(|tried| tried.elapsed() >= PAUSE);
+        if self.watch.is_some() || !is_due {
+            return Ok(());
+        }
+        self.tried = Some(Instant::now());
+        let paths = inputs::paths(self.image.head(), self.image.bytes());
+        self.watch = paths.ok().and_then(|paths| Watch::over(&paths).ok());
+        // What has changed before it was watched.
+        self.compare().map_err(|changed| changed.to_string())
+    }
+
+    fn watched(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.as_ref().map(Watch::as_fd)
     }
 }
 
@@ -81,7 +128,7 @@ pub fn host(hosting: &Hosting<'_>, serves: impl FnOnce()) -> Result<(), HostErro
     let socket = listen(cache, place, recipe, environment)?;
     let template = server::Template::new(serving.pid, serving.held, serving.socket);
     let Socket { place, name, inode, listener } = socket;
-    let server = Server::new(settings.clone(), TemplateInputs(inputs), template, listener)?;
+    let server = Server::new(settings.clone(), TemplateInputs::new(inputs), template, listener)?;
     drop(lock);
     // Nobody's working directory is kept busy.
     std::env::set_current_dir("/")?;

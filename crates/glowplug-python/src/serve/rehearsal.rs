@@ -1,0 +1,142 @@
+//! Which pages a program writes to whatever it does: found out once, by a program that prints a line, and copied in advance in each
+//! process that is forked. A fork shares its pages with the template until it writes to them, and each such page costs a fault.
+
+use super::arguments::Strings;
+use super::world;
+use crate::thawed::{self, CommandLine, Prepared};
+use glowplug_image::params;
+use glowplug_image::state::ThawInfo;
+use glowplug_wire::Request;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// The program that is rehearsed.
+const PROGRAM: &[u8] = b"print(1)";
+
+/// After so many seconds a rehearsal has gone wrong.
+const PATIENCE: u32 = 20;
+
+/// `MADV_POPULATE_WRITE` (Linux 5.14).
+const MADV_POPULATE_WRITE: libc::c_int = 23;
+
+const PAGE: usize = 4096;
+
+/// Pages that are this close to each other are copied together, pages.
+const GAP: usize = 1;
+
+/// Page map: the page is in memory; it is a file's; nobody else maps it (Linux 4.2).
+const PRESENT: u64 = 1 << 63;
+const OF_FILE: u64 = 1 << 61;
+const EXCLUSIVE: u64 = 1 << 56;
+
+/// Ranges of memory that a program writes to.
+#[derive(Default)]
+pub struct Hot(Vec<(usize, usize)>);
+
+impl Hot {
+    /// Rehearses in a forked child. Where that goes wrong nothing is copied in advance.
+    ///
+    /// # Safety
+    /// GIL, in the only thread; no Python frame is active, and all that the child would inherit may be lost there.
+    pub unsafe fn rehearse(prepared: &Prepared, stack_limit: u64) -> Hot {
+        // SAFETY: by the caller; the child is this function's.
+        unsafe {
+            pyo3_ffi::PyOS_BeforeFork();
+            let child = libc::fork();
+            if child == 0 {
+                pyo3_ffi::PyOS_AfterFork_Child();
+                perform(prepared, stack_limit)
+            }
+            pyo3_ffi::PyOS_AfterFork_Parent();
+            if child < 0 {
+                return Hot::default();
+            }
+            let mut status = 0;
+            while libc::waitpid(child, &mut status, libc::WUNTRACED) < 0 {}
+            if !libc::WIFSTOPPED(status) {
+                return Hot::default();
+            }
+            let hot = pages(child).unwrap_or_default();
+            libc::kill(child, libc::SIGKILL);
+            while libc::waitpid(child, &mut status, 0) < 0 {}
+            hot
+        }
+    }
+
+    /// Copies the pages, in a forked child.
+    pub fn copy(&self) {
+        for &(start, len) in &self.0 {
+            // SAFETY: the memory is the process's own and stays as it is; where it is gone, the kernel says so.
+            unsafe { libc::madvise(start as *mut _, len, MADV_POPULATE_WRITE) };
+        }
+    }
+}
+
+/// Runs the program to its end, where the process stops itself.
+///
+/// # Safety
+/// As [`Hot::rehearse`].
+unsafe fn perform(prepared: &Prepared, stack_limit: u64) -> ! {
+    // SAFETY: by the caller.
+    unsafe {
+        libc::alarm(PATIENCE);
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        for standard in 0..3 {
+            libc::dup2(null, standard);
+        }
+        let request = Request {
+            arguments: vec![b"python", b"-c", PROGRAM],
+            environment: vec![b"PATH=/usr/bin:/bin"],
+            ..Request::default()
+        };
+        let strings = Strings::lay_out(&request);
+        let info = ThawInfo {
+            target_kind: params::TARGET_COMMAND,
+            target_index: 2,
+            flags: params::FLAG_REHEARSAL,
+            ..ThawInfo::default()
+        };
+        let command_line = CommandLine::of_arrays(strings.argv, strings.envp);
+        let mask = world::signal_set(0);
+        thawed::go_on_forked(prepared, &info, &command_line, &mask, stack_limit)
+    }
+}
+
+/// The pages that a stopped child has to itself.
+fn pages(child: libc::pid_t) -> Option<Hot> {
+    let maps = std::fs::read_to_string(format!("/proc/{child}/maps")).ok()?;
+    let pagemap = File::open(format!("/proc/{child}/pagemap")).ok()?;
+    let mut hot = Vec::new();
+    for line in maps.lines() {
+        let mut fields = line.split(['-', ' ']);
+        let mut address = || usize::from_str_radix(fields.next()?, 16).ok();
+        let (start, end) = (address()?, address()?);
+        if fields.next()?.starts_with("rw-p") {
+            add_pages(&pagemap, start, end, &mut hot)?;
+        }
+    }
+    Some(Hot(hot))
+}
+
+fn add_pages(
+    pagemap: &File,
+    start: usize,
+    end: usize,
+    hot: &mut Vec<(usize, usize)>,
+) -> Option<()> {
+    let mut entries = vec![0; (end - start) / PAGE * 8];
+    pagemap.read_exact_at(&mut entries, (start / PAGE * 8) as u64).ok()?;
+    for (address, entry) in (start..end).step_by(PAGE).zip(entries.chunks_exact(8)) {
+        let entry = u64::from_le_bytes(entry.try_into().ok()?);
+        if entry & (PRESENT | OF_FILE | EXCLUSIVE) != PRESENT | EXCLUSIVE {
+            continue;
+        }
+        match hot.last_mut() {
+            Some((first, len)) if *first >= start && address - (*first + *len) <= GAP * PAGE => {
+                *len = address + PAGE - *first;
+            }
+            _ => hot.push((address, PAGE)),
+        }
+    }
+    Some(())
+}
