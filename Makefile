@@ -7,7 +7,10 @@ TOOLS := target/tools/bin
 # What a shell says to every Python (PYTHONPATH, PYTHONDONTWRITEBYTECODE …) must not reach what is tested.
 WITHOUT_PYTHON_SETTINGS = env $$(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: build demo judge packages test lint test-rust test-python pythons bench tools toolchain
+COMPARISONS := $(addprefix tests/thaw/test_,$(addsuffix .py,\
+  programs streams exits targets process signals terminal environment randomness site surroundings variables tools hooks))
+
+.PHONY: build demo judge packages serve test lint test-rust test-python pythons bench tools toolchain
 
 build: toolchain
 	cargo xtask build
@@ -42,6 +45,12 @@ packages: build tools
 # CPython's own tests and those of some packages, plainly and thawed: an hour. $GLOWPLUG_TEST_REPORT names a file for what was found.
 judge: build tools
 	GLOWPLUG_TEST_MAKE=suites $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/judge -m judge -n logical
+
+# The comparisons with plain Python by a fork server and by a pool, and many starts in a row: half an hour.
+serve: build tools
+	for way in fork pool; do \
+	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q $(COMPARISONS) --way $$way -n logical || exit 1; done
+	GLOWPLUG_TEST_STARTS=100000 $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/server -m soak
 
 # Debian sid's newer CPythons, for tests, where mmdebstrap and patchelf are installed.
 pythons:

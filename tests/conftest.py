@@ -22,6 +22,9 @@ from harness.interpreters import default_interpreter, interpreters, thorough
 from harness.starting import Starter
 
 
+WAYS = ["thaw", "fork", "pool"]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--plain-only",
@@ -32,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     parser.addoption(
         "--way",
-        choices=["thaw", "fork", "pool"],
+        choices=WAYS,
         default="thaw",
         help="how programs are started that are compared with plain ones",
     )
@@ -45,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
             is_interrupt = number == signal.SIGINT
             signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
     config.addinivalue_line("markers", "soak: many starts in a row")
+    config.addinivalue_line("markers", "every_way: compares programs however they are started")
     config.addinivalue_line("markers", "judge: takes an hour; `make judge` runs it")
     config.addinivalue_line("markers", "core: runs on every interpreter, not on three of them")
     config.addinivalue_line("markers", "packages: needs packages from an index")
@@ -64,6 +68,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "every_interpreter" in metafunc.fixturenames:
         # `core` may stand on single parameters of a test: see pytest_collection_modifyitems.
         metafunc.parametrize("every_interpreter", interpreters(), ids=lambda i: i.name)
+    asked = metafunc.config.getoption("--way")
+    if asked == "thaw" and metafunc.definition.get_closest_marker("every_way"):
+        metafunc.parametrize("way", WAYS, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -90,7 +97,7 @@ def plain_only(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def way(request: pytest.FixtureRequest) -> str:
     """How programs are started that are compared with plain ones."""
-    return request.config.getoption("--way")
+    return getattr(request, "param", None) or request.config.getoption("--way")
 
 
 def _make(folder: Path, interpreter, plain_only: bool, way: str) -> Starter:

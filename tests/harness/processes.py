@@ -42,6 +42,11 @@ def wait_for_end(pids: list[int], timeout: float = 60) -> None:
             os.close(handle)
 
 
+def freezers(mark: str | os.PathLike[str]) -> list[int]:
+    """Processes that bear `mark` and make images in the background."""
+    return [pid for pid in bearing(mark) if _command(pid)[1:2] == [b"freeze"]]
+
+
 def wait_until_idle(mark: str | os.PathLike[str], timeout: float = 60) -> None:
     """Waits until no process bears `mark` any more."""
     while pids := bearing(mark):

@@ -168,6 +168,11 @@ class Starter:
         assert outcome.status == 0, f"serving failed with {outcome.status}:\n{outcome.errors()}"
         self.frozen.add(key)
 
+    def wait_for_freezers(self) -> None:
+        """Waits until every freezer that works for this cache has ended; servers go on."""
+        while pids := processes.freezers(self.mark):
+            processes.wait_for_end(pids)
+
     def stop(self) -> None:
         """Ends the servers that were started for this cache."""
         if self.glowplug is not None and any((self.cache / "servers").glob("*.sock")):
@@ -213,7 +218,13 @@ class Starter:
         """Starts `program` by `glowplug run --explain`; returns the explanation and the outcome
         without it.
         """
-        outcome = self.start(*program, explain=True, conditions=conditions)
+        return self.explained_by("auto", *program, conditions=conditions)
+
+    def explained_by(
+        self, via: str, *program: Word, conditions: Conditions | None = None
+    ) -> tuple[str, Outcome]:
+        """As `explained`, by a way that is named."""
+        outcome = self.start(*program, via=via, explain=True, conditions=conditions)
         first, _, rest = outcome.errors().partition("\n")
         assert first.startswith("glowplug: "), f"not explained: {outcome}"
         return first.removeprefix("glowplug: "), replace(outcome, stderr=rest.encode())

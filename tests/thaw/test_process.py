@@ -45,9 +45,12 @@ def _scheduling() -> None:
     _affinity()
     Path("/proc/self/oom_score_adj").write_text("321")
     libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
     libc.prctl(_PR_SET_TIMERSLACK, 77_000)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _parent_death() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
 
 
 def _alarm() -> None:
@@ -59,12 +62,18 @@ def _defaults() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-PREPARATIONS = {f.__name__.strip("_"): f for f in (_limits, _masks, _scheduling, _defaults, _alarm)}
+PREPARATIONS = {
+    f.__name__.strip("_"): f
+    for f in (_limits, _masks, _scheduling, _parent_death, _defaults, _alarm)
+}
 
 
+@pytest.mark.every_way
 @pytest.mark.parametrize("name", PREPARATIONS)
 @pytest.mark.parametrize("new_session", [True, False], ids=["own_session", "same_session"])
 def test_attributes(starter, name, new_session):
+    if name == "parent_death" and starter.is_served:
+        pytest.skip("the signal is the client's, which hands it on")
     conditions = Conditions(prepare=PREPARATIONS[name], new_session=new_session, stdin=None)
     # Which processors may be used selects the image: libraries size their pools by it.
     frozen = Conditions(prepare=_affinity) if name == "scheduling" else None
@@ -87,6 +96,7 @@ def test_environment_of_the_kernel_is_not_polluted(starter):
     starter.both(script, conditions=Conditions(env={"MARK": "x" * 1000}), expect=0)
 
 
+@pytest.mark.every_way
 def test_inherited_descriptors(starter):
     """Descriptors that the parent hands down arrive under their numbers, and no other is open."""
     reader, writer = os.pipe()

@@ -51,6 +51,7 @@ def test_keyboard_interrupt(each_starter, how):
     assert b"KeyboardInterrupt" in plain.stderr and b"finally" in plain.stdout
 
 
+@pytest.mark.every_way
 @pytest.mark.parametrize(
     ("how", "number", "status"),
     [

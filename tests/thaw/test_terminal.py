@@ -6,10 +6,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from harness import processes
 from harness.clock import write
 from harness.terminal import Terminal
 
+pytestmark = pytest.mark.every_way
 SITUATIONS = Path(__file__).parent / "situations"
 
 

@@ -58,6 +58,14 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Whether two have the same user and are confined in the same way.
+    pub fn differs_in_capabilities_alone(&self, other: &Identity) -> bool {
+        let pairs = self.facts.iter().zip(&other.facts).filter(|(one, other)| one != other);
+        pairs.into_iter().all(|(fact, _)| fact.0.starts_with("Cap"))
+    }
+}
+
 fn none_if_missing(link: io::Result<String>) -> io::Result<String> {
     match link {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),

@@ -146,7 +146,7 @@ impl<I: Inputs> Server<I> {
 
     fn answer(&mut self, stream: UnixStream, bytes: &[u8; Hello::LEN]) {
         let Ok(Hello { wish }) = Hello::parse(bytes) else { return };
-        if let Some(reason) = self.stranger(&stream) {
+        if let Some(reason) = self.stranger(&stream, wish) {
             return self.refuse(&stream, &reason);
         }
         self.used = Instant::now();
@@ -165,7 +165,7 @@ impl<I: Inputs> Server<I> {
     }
 
     /// Why the process that has connected must not be served.
-    fn stranger(&self, stream: &UnixStream) -> Option<String> {
+    fn stranger(&self, stream: &UnixStream, wish: Wish) -> Option<String> {
         let Ok(peer) = Peer::of(stream.as_fd()) else { return Some("the client is gone".into()) };
         if peer.uid != rustix::process::geteuid().as_raw() {
             return Some("the client is another user's".to_owned());
@@ -175,6 +175,11 @@ impl<I: Inputs> Server<I> {
         };
         if !peer.is_alive() {
             return Some("the client is gone".to_owned());
+        }
+        // What a process might do by signals as well needs no more than signals do.
+        let ends = matches!(wish, Wish::Status | Wish::Stop | Wish::Drain);
+        if ends && self.identity.differs_in_capabilities_alone(&identity) {
+            return None;
         }
         let difference = self.identity.difference(&identity)?;
         Some(format!("the client has other rights than the template ({difference})"))

@@ -49,7 +49,8 @@ pub struct Watch {
     /// Told of by the kernel when something is mounted.
     mounts: File,
     names: HashMap<i32, Names>,
-    seen: HashSet<PathBuf>,
+    /// Folders, no links, the way to which is watched.
+    passed: HashSet<PathBuf>,
 }
 
 impl Watch {
@@ -60,7 +61,7 @@ impl Watch {
     pub fn over(paths: &[PathBuf]) -> io::Result<Watch> {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let mounts = File::open("/proc/self/mountinfo")?;
-        let mut watch = Watch { inotify, mounts, names: HashMap::new(), seen: HashSet::new() };
+        let mut watch = Watch { inotify, mounts, names: HashMap::new(), passed: HashSet::new() };
         // The first look only tells what has been mounted by now.
         watch.something_was_mounted();
         for path in paths {
@@ -83,7 +84,7 @@ impl Watch {
                 _ => continue,
             };
             let next = folder.join(name);
-            if !self.seen.insert(next.clone()) && !next.is_symlink() {
+            if self.passed.contains(&next) {
                 folder = next;
                 continue;
             }
@@ -100,6 +101,10 @@ impl Watch {
                 // It may be changed under another name.
                 self.watch_all(&next)?;
             }
+            if !metadata.is_dir() {
+                return Ok(());
+            }
+            self.passed.insert(next.clone());
             folder = next;
         }
         if folder.is_dir() { self.watch_all(&folder) } else { Ok(()) }

@@ -5,7 +5,7 @@ use crate::cache::{Cache, CacheError};
 use crate::explain;
 use crate::freeze::detached::without_program_arguments;
 use crate::launch::thaw::{monotonic_ns, target_kind};
-use crate::settings::{Environment, Via};
+use crate::settings::{Environment, PreloadSet, Via};
 use crate::start::{Freezable, Start};
 use glowplug_linux::detach::{self, Priority};
 use glowplug_server::Place;
@@ -83,7 +83,13 @@ fn calls_for_server(start: &Start<'_>, error: &NotServed) -> bool {
         }
         NotServed::NoServer(_) => false,
     };
-    missing && start.command.options.set.is_none()
+    missing && (set(start).is_some() || start.command.options.set.is_none())
+}
+
+/// The preload set of the settings that may start the program: the one that is named, or the default one.
+fn set<'a>(start: &'a Start<'_>) -> Option<(&'a str, &'a PreloadSet)> {
+    let name = start.command.options.set.unwrap_or(DEFAULT_SET);
+    start.settings.sets.get_key_value(name).map(|(name, set)| (name.0.as_str(), set))
 }
 
 /// The server of the preload set, or else of the program itself.
@@ -127,10 +133,30 @@ fn begin(start: &Start<'_>, connection: UnixStream, wish: Wish) -> Result<u8, No
     Ok(status)
 }
 
-/// Starts a server for a program in the background, and waits until it serves.
+/// Starts a server for a program, or of its preload set, in the background, and waits until it serves.
 fn start_server(start: &Start<'_>, arguments: &[&CStr]) -> Result<(), NotServed> {
+    if let Some((name, set)) = set(start) {
+        return start_server_of_set(start, name, set);
+    }
     let arguments = without_program_arguments(arguments);
     server(&[&[c"--"], arguments].concat(), start.environment)
+}
+
+fn start_server_of_set(
+    start: &Start<'_>,
+    name: &str,
+    set: &PreloadSet,
+) -> Result<(), NotServed> {
+    let python = [b"--python=", start.interpreter.path.as_os_str().as_bytes()].concat();
+    let mut options = set.options();
+    options.push(format!("--set={name}"));
+    let options = options.into_iter().map(String::into_bytes).chain([python]);
+    let options: Result<Vec<CString>, _> = options.map(CString::new).collect();
+    let options = options.map_err(|error| NotServed::NoServer(error.to_string()))?;
+    let mut arguments: Vec<&CStr> = options.iter().map(CString::as_c_str).collect();
+    arguments.push(c"--");
+    arguments.extend_from_slice(&start.command.python_options);
+    server(&arguments, start.environment)
 }
 
 /// Starts a server in the background, and waits until it serves. `arguments` are those of `glowplug serve`.

@@ -1,6 +1,7 @@
 //! One source of settings: a file, the environment, or the command line.
 
 use super::renewal::{Age, Thaws};
+use super::sets::Sets;
 use super::values::{ByteSize, Via, is_module_entry};
 use super::{Environment, SettingsError};
 use serde::{Deserialize, Deserializer};
@@ -35,6 +36,9 @@ pub struct Layer {
     pub renew_after: Option<Age>,
     /// `renew-after-thaws`
     pub renew_after_thaws: Option<Thaws>,
+    /// `sets`
+    #[serde(default)]
+    pub sets: Sets,
     /// `lazy`
     #[serde(default)]
     pub lazy: LazySettings,
@@ -145,6 +149,7 @@ impl Layer {
                 "a number of thaws, or `never`",
                 |text| text.parse().ok(),
             )?,
+            sets: Sets::default(),
             lazy: LazySettings::default(),
         })
     }

@@ -5,6 +5,7 @@ mod file;
 mod layer;
 mod parsed;
 mod renewal;
+mod sets;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -12,6 +13,7 @@ mod values;
 pub use environment::Environment;
 pub use layer::{Layer, LazySettings};
 pub use renewal::{Age, Renewal, Thaws};
+pub use sets::{PreloadSet, SetName, Sets};
 pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry, is_module_name};
 
 use crate::commandline::RunOptions;
@@ -45,6 +47,8 @@ pub struct Settings {
     /// When images are made anew (`GLOWPLUG_RENEW_AFTER` and `GLOWPLUG_RENEW_AFTER_THAWS`, `renew-after` and `renew-after-thaws`).
     /// Default: at the age of a day, and after 10,000 thaws.
     pub renewal: Renewal,
+    /// Named preload sets of servers (`sets`, in a file alone). Default: none.
+    pub sets: Sets,
     /// Lazy imports (`lazy`, in a file alone). Default: nothing.
     pub lazy: LazySettings,
 }
@@ -137,6 +141,7 @@ impl Settings {
                     .or(file.renew_after_thaws)
                     .unwrap_or(usual.thaws),
             },
+            sets: file.sets,
             lazy: file.lazy,
         }
     }

@@ -1,6 +1,7 @@
 //! Settings that were parsed before, in a form that costs nothing to read: lines of a name and a value.
 
 use super::layer::{Layer, ModuleEntry, SecretEntry};
+use super::sets::SetName;
 use super::values::{ByteSize, Via};
 use crate::cache::Cache;
 use glowplug_image::inputs::Stamp;
@@ -9,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// First line; another version of the format has another one.
-const HEADER: &str = "glowplug settings 3";
+const HEADER: &str = "glowplug settings 4";
 
 /// Where the parsed settings of one file are kept.
 pub struct ParsedFiles<'a> {
@@ -88,6 +89,11 @@ fn encode(stamp: &Stamp, layer: Option<&Layer>) -> Option<Vec<u8>> {
     if let Some(thaws) = layer.renew_after_thaws {
         lines.put("renew-after-thaws", thaws.to_string().as_bytes())?;
     }
+    for (name, set) in &layer.sets {
+        for line in set.lines() {
+            lines.put("set", format!("{} {line}", name.0).as_bytes())?;
+        }
+    }
     for (name, entries) in [
         ("lazy.modules", &layer.lazy.modules),
         ("lazy.exclude", &layer.lazy.exclude),
@@ -140,6 +146,10 @@ fn set(layer: &mut Layer, name: &[u8], value: &[u8]) -> Option<()> {
         b"renew-after" => layer.renew_after = Some(text()?.parse().ok()?),
         b"renew-after-thaws" => layer.renew_after_thaws = Some(text()?.parse().ok()?),
         b"allow-secret" => layer.allow_secrets.push(SecretEntry(text()?.to_owned())),
+        b"set" => {
+            let (name, line) = text()?.split_once(' ')?;
+            layer.sets.entry(SetName(name.to_owned())).or_default().set(line)?;
+        }
         b"lazy.modules" => layer.lazy.modules.push(text()?.to_owned()),
         b"lazy.exclude" => layer.lazy.exclude.push(text()?.to_owned()),
         b"lazy.warm" => layer.lazy.warm.push(text()?.to_owned()),
@@ -171,8 +181,18 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::super::renewal::{Age, Thaws};
+    use super::super::sets::PreloadSet;
     use super::*;
     use std::time::Duration;
+
+    fn set() -> PreloadSet {
+        PreloadSet {
+            preload: vec![ModuleEntry("pandas".into()), ModuleEntry("a.b".into())],
+            pool: Some(4),
+            memory_limit: Some(ByteSize(1 << 30)),
+            idle: Some(Age(None)),
+        }
+    }
 
     fn full() -> Layer {
         Layer {
@@ -187,6 +207,7 @@ mod tests {
             allow_secrets: vec![SecretEntry("A_TOKEN".into()), SecretEntry("/p/.env".into())],
             renew_after: Some(Age(Some(Duration::from_secs(5400)))),
             renew_after_thaws: Some(Thaws(None)),
+            sets: [(SetName("data".into()), set())].into(),
             lazy: crate::settings::LazySettings {
                 modules: vec!["a.b".into(), "/c/requirements.txt".into()],
                 exclude: vec!["=d".into()],
