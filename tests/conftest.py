@@ -21,7 +21,6 @@ from harness.build import glowplug
 from harness.interpreters import default_interpreter, interpreters, thorough
 from harness.starting import Starter
 
-
 WAYS = ["thaw", "fork", "pool"]
 
 
@@ -31,7 +30,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the programs by plain Python alone: checks the programs, not Glowplug",
     )
-
 
     parser.addoption(
         "--way",

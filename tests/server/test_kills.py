@@ -1,4 +1,6 @@
-"""`kill -9` of each of the processes: nothing stays behind, no exit status is lost, and the next start works."""
+"""`kill -9` of each of the processes: nothing stays behind, no exit status is lost, and the next
+start works.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def script(starter):
 
 
 def during(starter, script, act, go_on=True):
-    """Starts the program, acts when it runs, and lets it end. `act` gets the client, the program's process and the report."""
+    """Starts the program, acts when it runs, and lets it end. `act` gets the client, the program's
+    process and the report.
+    """
     seen = {}
 
     def meanwhile(process):

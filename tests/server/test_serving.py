@@ -1,4 +1,4 @@
-"""A server's life: started on demand or on purpose, told about, stopped; and when it ends by itself."""
+"""A server's life: started on demand or on purpose, told about, stopped; and its end by itself."""
 
 from __future__ import annotations
 

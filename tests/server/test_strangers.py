@@ -158,6 +158,9 @@ def test_another_user_is_kept_out(starter, script):
 
     reach = f"import os; os.chdir({str(path.parent)!r})"
     tried = subprocess.run(
-        ["/usr/bin/python3", "-c", reach], preexec_fn=become_nobody, capture_output=True, check=False
+        ["/usr/bin/python3", "-c", reach],
+        preexec_fn=become_nobody,
+        capture_output=True,
+        check=False,
     )
     assert tried.returncode == 1 and b"PermissionError" in tried.stderr

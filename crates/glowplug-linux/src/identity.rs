@@ -10,8 +10,18 @@ const SO_PEERPIDFD: libc::c_int = 77;
 
 /// Lines of `/proc/PID/status`: ids, groups, capabilities, and what limits system calls.
 const LINES: [&str; 12] = [
-    "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
-    "Seccomp_filters", "THP_enabled",
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+    "THP_enabled",
 ];
 
 /// Links in `/proc/PID/ns`.
@@ -94,7 +104,8 @@ impl Peer {
         let mut number: libc::c_int = -1;
         if option(socket, SO_PEERPIDFD, &mut number).is_err() {
             // SAFETY: a system call on a number; the descriptor is new.
-            number = unsafe { libc::syscall(libc::SYS_pidfd_open, credentials.pid, 0) } as libc::c_int;
+            number =
+                unsafe { libc::syscall(libc::SYS_pidfd_open, credentials.pid, 0) } as libc::c_int;
         }
         if number < 0 {
             return Err(Error::last_os_error());
@@ -106,7 +117,8 @@ impl Peer {
 
     /// Whether it has not ended. What was read about its id before is about it, then.
     pub fn is_alive(&self) -> bool {
-        let mut entry = libc::pollfd { fd: self.pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut entry =
+            libc::pollfd { fd: self.pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one live entry; the call does not wait.
         unsafe { libc::poll(&raw mut entry, 1, 0) == 0 }
     }

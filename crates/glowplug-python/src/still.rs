@@ -4,9 +4,7 @@ use crate::environment::Snapshot;
 use crate::job::{Calling, Freezer, Job, Note};
 use crate::object::{self, Object};
 use crate::thawed::Prepared;
-use crate::{
-    EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, serve, thawed,
-};
+use crate::{EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, serve, thawed};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;

@@ -40,7 +40,10 @@ pub struct Prepared {
 
 impl CommandLine {
     /// Of arrays of C strings, each with a NULL behind its last entry, that stay for the life of the process.
-    pub fn of_arrays(argv: &'static [*const c_char], envp: &'static [*const c_char]) -> CommandLine {
+    pub fn of_arrays(
+        argv: &'static [*const c_char],
+        envp: &'static [*const c_char],
+    ) -> CommandLine {
         CommandLine { argv: &argv[..argv.len() - 1], envp: envp.as_ptr(), envc: envp.len() - 1 }
     }
 

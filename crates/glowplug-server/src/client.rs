@@ -109,10 +109,7 @@ pub fn stop(mut connection: UnixStream, wish: Wish) -> Result<(), NotStarted> {
     Ok(())
 }
 
-fn converse(
-    connection: &mut UnixStream,
-    wish: Wish,
-) -> Result<(Answer, Vec<OwnedFd>), NotStarted> {
+fn converse(connection: &mut UnixStream, wish: Wish) -> Result<(Answer, Vec<OwnedFd>), NotStarted> {
     connection.set_read_timeout(Some(PATIENCE))?;
     message::send(connection.as_fd(), &Hello { wish }.to_bytes(), &[])?;
     let mut bytes = [0; Answer::LEN];

@@ -61,7 +61,8 @@ impl Worker {
         let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let sum = |names: [&str; 2]| {
             let lines = text.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
-            let sizes = lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
+            let sizes =
+                lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
             sizes.sum::<u64>() * 1024
         };
         Worker {

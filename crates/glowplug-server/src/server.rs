@@ -226,7 +226,6 @@ impl<I: Inputs> Server<I> {
         }
     }
 
-
     /// A signal for the server itself.
     fn hear_signals(&mut self) {
         while let Some(arrived) = self.signals.next() {

@@ -18,8 +18,7 @@ pub enum Verdict {
     Told,
 }
 
-const VERDICTS: [Verdict; 4] =
-    [Verdict::Forked, Verdict::Ready, Verdict::Refused, Verdict::Told];
+const VERDICTS: [Verdict; 4] = [Verdict::Forked, Verdict::Ready, Verdict::Refused, Verdict::Told];
 
 /// The head of an answer; `text_len` bytes of text follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -62,9 +62,7 @@ impl Reply {
         match self {
             Reply::Ready => b'R',
             Reply::Begun => b'B',
-            Reply::Unfit(unfit) => {
-                UNFIT.iter().position(|one| *one == unfit).unwrap_or(0) as u8
-            }
+            Reply::Unfit(unfit) => UNFIT.iter().position(|one| *one == unfit).unwrap_or(0) as u8,
         }
     }
 

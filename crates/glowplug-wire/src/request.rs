@@ -194,7 +194,10 @@ mod tests {
     #[test]
     fn a_request_arrives_as_it_was_sent() {
         let bytes = request().to_bytes().expect("it is short");
-        assert_eq!(u32::from_le_bytes(bytes[..4].try_into().expect("four")) as usize, bytes.len() - 4);
+        assert_eq!(
+            u32::from_le_bytes(bytes[..4].try_into().expect("four")) as usize,
+            bytes.len() - 4
+        );
         assert_eq!(Request::parse(&bytes[4..]), Ok(request()));
     }
 

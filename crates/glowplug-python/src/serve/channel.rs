@@ -14,11 +14,7 @@ const CONTROL_WORDS: usize = 2 + (MOST * size_of::<c_int>()).div_ceil(8) + 1;
 
 /// Reads as many bytes as `bytes` has, and the descriptors that come with them, which are closed on exec. `false` at the end of the
 /// stream.
-pub fn receive(
-    socket: RawFd,
-    bytes: &mut [u8],
-    descriptors: &mut Vec<RawFd>,
-) -> io::Result<bool> {
+pub fn receive(socket: RawFd, bytes: &mut [u8], descriptors: &mut Vec<RawFd>) -> io::Result<bool> {
     let mut done = 0;
     while done < bytes.len() {
         match receive_some(socket, &mut bytes[done..], descriptors) {
@@ -57,7 +53,8 @@ fn receive_some(
             {
                 let len = (*message).cmsg_len - libc::CMSG_LEN(0) as usize;
                 let data = libc::CMSG_DATA(message).cast::<c_int>();
-                descriptors.extend((0..len / size_of::<c_int>()).map(|i| data.add(i).read_unaligned()));
+                descriptors
+                    .extend((0..len / size_of::<c_int>()).map(|i| data.add(i).read_unaligned()));
             }
             message = libc::CMSG_NXTHDR(&raw const header, message);
         }

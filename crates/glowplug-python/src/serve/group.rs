@@ -30,7 +30,8 @@ pub unsafe fn join_one_of_its_own() {
             // Returns with an error when there is no child any more.
             while libc::waitpid(leader, ptr::null_mut(), 0) < 0
                 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted
-            {}
+            {
+            }
         }
         libc::signal(libc::SIGCHLD, libc::SIG_DFL);
     }

@@ -74,13 +74,7 @@ impl<'p> Template<'p> {
             }
             libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut());
             let signals = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
-            Template {
-                server,
-                signals,
-                processes: Vec::new(),
-                ending: false,
-                spares,
-            }
+            Template { server, signals, processes: Vec::new(), ending: false, spares }
         }
     }
 
@@ -159,10 +153,12 @@ impl<'p> Template<'p> {
                 self.spares.become_one(socket, rehearsed)
             }
             ffi::PyOS_AfterFork_Parent();
-            let pidfd = if pid > 0 { libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd } else { -1 };
+            let pidfd =
+                if pid > 0 { libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd } else { -1 };
             if pid > 0 {
                 self.processes.retain(|process| process.pid != pid);
-                let process = Process { pid, client: None, end: None, is_reaped: false, is_abandoned: false };
+                let process =
+                    Process { pid, client: None, end: None, is_reaped: false, is_abandoned: false };
                 self.processes.push(process);
             }
             let word = Word::Forked { pid: pid.max(0) as u32 };

@@ -87,7 +87,8 @@ impl Inheritance {
     /// The request for a process that is to take it over, with the signals that this process was started with as blocked, and those
     /// that wait.
     pub fn request<'a>(&'a self, program: &Program<'a>, signals: &Signals) -> Request<'a> {
-        let strings = |strings: &[&'a CStr]| strings.iter().map(|string| string.to_bytes()).collect();
+        let strings =
+            |strings: &[&'a CStr]| strings.iter().map(|string| string.to_bytes()).collect();
         let own = rustix::process::getpid();
         let leads = rustix::process::getsid(None).is_ok_and(|session| session == own);
         let leads_group = rustix::process::getpgrp() == own;

@@ -78,7 +78,8 @@ impl Terminal {
         if self.is_in_foreground() && !self.is_raw {
             let mut raw = self.before.clone();
             raw.make_raw();
-            self.is_raw = rustix::termios::tcsetattr(&self.outer, OptionalActions::Drain, &raw).is_ok();
+            self.is_raw =
+                rustix::termios::tcsetattr(&self.outer, OptionalActions::Drain, &raw).is_ok();
         }
         self.pass_size();
     }
@@ -91,7 +92,8 @@ impl Terminal {
     }
 
     fn is_in_foreground(&self) -> bool {
-        rustix::termios::tcgetpgrp(&self.outer).is_ok_and(|group| group == rustix::process::getpgrp())
+        rustix::termios::tcgetpgrp(&self.outer)
+            .is_ok_and(|group| group == rustix::process::getpgrp())
     }
 
     /// Gives the program's terminal the size of the person's; the kernel tells the program.
@@ -105,7 +107,8 @@ impl Terminal {
     pub fn entries(&self) -> [PollFd<'_>; 2] {
         // What was typed last must have gone first.
         let reads = self.is_raw && self.typed.is_empty();
-        let inner = if self.typed.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let inner =
+            if self.typed.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
         let outer = if reads { PollFlags::IN } else { PollFlags::empty() };
         [PollFd::new(&self.inner, inner), PollFd::new(&self.outer, outer)]
     }
@@ -113,11 +116,14 @@ impl Terminal {
     /// Passes on what there is; `false` where the program's terminal is closed.
     pub fn pass_on(&mut self, inner: PollFlags, outer: PollFlags) -> bool {
         let mut buffer = [0; AT_ONCE];
-        if outer.contains(PollFlags::IN) && let Ok(count) = rustix::io::read(&self.outer, &mut buffer)
+        if outer.contains(PollFlags::IN)
+            && let Ok(count) = rustix::io::read(&self.outer, &mut buffer)
         {
             self.typed.extend_from_slice(&buffer[..count]);
         }
-        if !self.typed.is_empty() && let Ok(count) = rustix::io::write(&self.inner, &self.typed) {
+        if !self.typed.is_empty()
+            && let Ok(count) = rustix::io::write(&self.inner, &self.typed)
+        {
             self.typed.drain(..count);
         }
         if !inner.intersects(PollFlags::IN | PollFlags::HUP) {

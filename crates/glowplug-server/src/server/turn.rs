@@ -289,12 +289,14 @@ impl<I: Inputs> Server<I> {
 
     /// Where the template is gone, this process is the parent of what it had forked.
     pub(super) fn reap(&mut self) {
-        while let Ok(Some((pid, status))) =
-            rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED)
-        {
+        while let Ok(Some((pid, status))) = rustix::process::wait(
+            WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED,
+        ) {
             let pid = pid.as_raw_pid() as u32;
             let Some(event) = Event::of_wait_status(status.as_raw()) else { continue };
-            if self.template.is_gone() && let Some(client) = self.clients.of_program(pid) {
+            if self.template.is_gone()
+                && let Some(client) = self.clients.of_program(pid)
+            {
                 let _ = message::send(client.as_fd(), &event.to_bytes(), &[]);
             }
             if event.is_end() {

@@ -89,7 +89,9 @@ pub enum UsageError {
     #[error("`{0}` takes no argument")]
     UnexpectedArgument(&'static str),
     /// An unknown way.
-    #[error("`{0}` is not a way to start a program; choose `auto`, `thaw`, `fork`, `pool` or `plain`")]
+    #[error(
+        "`{0}` is not a way to start a program; choose `auto`, `thaw`, `fork`, `pool` or `plain`"
+    )]
     UnknownWay(String),
     /// An empty name, or none that is text.
     #[error("`{0}` is not the name of a preload set")]

@@ -27,10 +27,8 @@ const USUAL_MEMORY_LIMIT: ByteSize = ByteSize(1 << 30);
 
 /// Keeps a warm process that programs are forked from.
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "glowplug serve --preload MODULES [OPTIONS] [python options]\n       \
-                      glowplug serve [OPTIONS] -- [python options] SCRIPT | -m MODULE | -c CODE"
-)]
+#[command(override_usage = "glowplug serve --preload MODULES [OPTIONS] [python options]\n       \
+                      glowplug serve [OPTIONS] -- [python options] SCRIPT | -m MODULE | -c CODE")]
 pub struct Serve {
     /// Modules to import, in order
     #[arg(long, value_name = "MODULES", value_delimiter = ',')]

@@ -37,9 +37,8 @@ pub fn run(options: &Status, environment: &Environment) -> u8 {
 
 fn describe(report: &Report) -> String {
     let mut text = format!("{}\n", report.target);
-    let memory = |private, shared| {
-        format!("{} of its own, {} shared", ByteSize(private), ByteSize(shared))
-    };
+    let memory =
+        |private, shared| format!("{} of its own, {} shared", ByteSize(private), ByteSize(shared));
     let _ = writeln!(text, "  python     {}", report.python);
     let _ = writeln!(text, "  preload    {}", report.preload.join(", "));
     let _ = writeln!(text, "  server     process {}, for {} s", report.server, report.age);

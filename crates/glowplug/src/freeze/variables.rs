@@ -113,5 +113,6 @@ fn is_secret(name: &[u8], environment: &Environment) -> bool {
 }
 
 fn is_allowed(recipe: &Recipe, entry: &[u8]) -> bool {
-    recipe.stays_in_memory || recipe.allowed_secrets.iter().any(|allowed| allowed.as_bytes() == entry)
+    recipe.stays_in_memory
+        || recipe.allowed_secrets.iter().any(|allowed| allowed.as_bytes() == entry)
 }

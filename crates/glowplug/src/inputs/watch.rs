@@ -166,9 +166,9 @@ impl Watch {
                 names.contains(std::ffi::OsStr::from_bytes(name.to_bytes()))
             }
             // What happens to a folder itself: its stamp counts only where it is an input, but it may be moved away.
-            (Some(Names::Some(_)), None) => events.intersects(
-                ReadFlags::MOVE_SELF | ReadFlags::DELETE_SELF | ReadFlags::ATTRIB,
-            ),
+            (Some(Names::Some(_)), None) => {
+                events.intersects(ReadFlags::MOVE_SELF | ReadFlags::DELETE_SELF | ReadFlags::ATTRIB)
+            }
             (Some(Names::All) | None, _) => true,
         }
     }

@@ -43,11 +43,7 @@ pub enum NotServed {
 ///
 /// # Errors
 /// Where none does; nothing has happened then.
-pub fn by_running(
-    start: &Start<'_>,
-    freezable: &Freezable,
-    wish: Wish,
-) -> Result<u8, NotServed> {
+pub fn by_running(start: &Start<'_>, freezable: &Freezable, wish: Wish) -> Result<u8, NotServed> {
     let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
     let cache = Cache::open(folder)?;
     let connection = connect(start, freezable, &cache).ok_or(NotStarted::NoServer)?;
@@ -142,11 +138,7 @@ fn start_server(start: &Start<'_>, arguments: &[&CStr]) -> Result<(), NotServed>
     server(&[&[c"--"], arguments].concat(), start.environment)
 }
 
-fn start_server_of_set(
-    start: &Start<'_>,
-    name: &str,
-    set: &PreloadSet,
-) -> Result<(), NotServed> {
+fn start_server_of_set(start: &Start<'_>, name: &str, set: &PreloadSet) -> Result<(), NotServed> {
     let python = [b"--python=", start.interpreter.path.as_os_str().as_bytes()].concat();
     let mut options = set.options();
     options.push(format!("--set={name}"));
@@ -189,4 +181,3 @@ pub fn wish(via: Via) -> Option<Wish> {
         Via::Auto | Via::Thaw | Via::Plain => None,
     }
 }
-

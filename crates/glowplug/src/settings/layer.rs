@@ -122,7 +122,12 @@ impl Layer {
                 entries(text, ModuleEntry::try_from)
             })?
             .unwrap_or_default(),
-            via: parsed(environment, "GLOWPLUG_VIA", "`auto`, `thaw`, `fork`, `pool` or `plain`", Via::from_name)?,
+            via: parsed(
+                environment,
+                "GLOWPLUG_VIA",
+                "`auto`, `thaw`, `fork`, `pool` or `plain`",
+                Via::from_name,
+            )?,
             explain: parsed(environment, "GLOWPLUG_EXPLAIN", "`1` or `0`", switch)?,
             cache_dir: path("GLOWPLUG_CACHE_DIR"),
             cache_size: parsed(environment, "GLOWPLUG_CACHE_SIZE", "a size like `4GiB`", |text| {
