@@ -110,6 +110,8 @@ unsafe fn freeze(
 ) -> c_int {
     still::default_signals();
     let environment = environment::Snapshot::take();
+    // Until preload.py listens, the import system alone lists folders: it looks for `encodings`.
+    native::change_recorder_flags(native::FINDER_LISTS, 0);
     // SAFETY: by the caller.
     let has_site = match unsafe { interpreter::initialise(argc, argv) } {
         Ok(has_site) => has_site,
