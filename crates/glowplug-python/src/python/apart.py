@@ -28,6 +28,8 @@ class GlowplugImporting:
         self.apart = frozenset(job.get("apart", ()))
         self.blocking = "blocking" in job
         self.settings_apart = "settings" in job
+        # The last module whose body failed, and its error.
+        self.failure = None
         # Until site is done nothing can be kept apart: what happens is the start's own doing.
         self.starting = True
         self.stack = []
@@ -115,6 +117,15 @@ class GlowplugImporting:
     def act(self, kind, detail=""):
         """Notes an act of the innermost module."""
         self.acts.setdefault((self.innermost(), kind), detail)
+
+    def fails(self, name, error):
+        """Notes whose body raised an error first."""
+        if self.failure is None or self.failure[1] is not error:
+            self.failure = name, error
+
+    def failed_by(self, error):
+        """The module whose body raised an error; None where none did."""
+        return self.failure[0] if self.failure and self.failure[1] is error else None
 
     def reads(self, name):
         """Notes that the innermost module has read a variable, where settings are kept apart."""
