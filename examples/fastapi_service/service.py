@@ -4,14 +4,16 @@ from contextlib import asynccontextmanager
 
 import boto3
 import pandas
-import settings
 from fastapi import FastAPI
 from sqlalchemy import create_engine, text
 
 
 @asynccontextmanager
 async def lifespan(app):
-    """Connects when the service starts, not when it is imported."""
+    """Reads its settings and connects when the service starts, not when it is imported."""
+    import settings
+
+    app.state.region = settings.REGION
     app.state.engine = create_engine(settings.DATABASE_URL)
     yield
     app.state.engine.dispose()
@@ -37,5 +39,5 @@ def mean(numbers: str):
 @app.get("/queue")
 def queue():
     """Where messages would go."""
-    session = boto3.session.Session(region_name=settings.REGION)
+    session = boto3.session.Session(region_name=app.state.region)
     return {"region": session.region_name, "services": len(session.get_available_services())}

@@ -127,9 +127,14 @@ class GlowplugImporting:
         """The module whose body raised an error; None where none did."""
         return self.failure[0] if self.failure and self.failure[1] is error else None
 
-    def reads(self, name):
-        """Notes that the innermost module has read a variable, where settings are kept apart."""
-        if self.settings_apart and self.is_application(self.innermost()):
+    def reads(self, name, frame):
+        """Notes that the innermost module has read a variable, where settings are kept apart. One
+        that an installed package names itself is the package's, whoever has called it.
+        """
+        if not self.settings_apart or not self.is_application(self.innermost()):
+            return
+        module = frame.f_globals.get("__name__", "") if frame else ""
+        if not module or self.is_application(module) or name not in frame.f_code.co_consts:
             self.act("variable " + name)
 
     def is_application(self, name):

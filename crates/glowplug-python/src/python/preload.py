@@ -287,7 +287,7 @@ class GlowplugRecording:
                     pass
                 elif frame is None or not self.is_accounted_for(frame, name):
                     self.names.add(name)
-                    self.importing.reads(name)
+                    self.importing.reads(name, frame)
             return original(environ, key)
 
         return __getitem__
