@@ -22,6 +22,7 @@ pub mod runtime;
 pub mod script;
 pub mod secrets;
 pub mod serve;
+pub mod service;
 pub mod settings;
 pub mod source;
 pub mod stamp;

@@ -3,7 +3,7 @@
 use crate::cache::{Cache, CacheError};
 use crate::commandline;
 use crate::freeze::plan;
-use crate::freeze::{Preload, Recipe};
+use crate::freeze::{Needed, Preload, Recipe};
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::runtime::Runtime;
 use crate::serve::host::{self, HostError, Hosting};
@@ -240,6 +240,8 @@ fn recipe_of_set(options: &Serve, start: &Start<'_>, probe: &Probe) -> Recipe {
         path0: None,
         program: None,
         key: start.set_key(set),
+        variables: Needed::default(),
+        settings_apart: false,
         allowed_secrets: start.settings.allow_secrets.clone(),
         stays_in_memory: true,
         target: format!("any program (set {set})"),
