@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 /// How many spares a server keeps that was asked for one and was not told how many.
@@ -91,6 +91,8 @@ pub struct Server<I> {
     ordered: Vec<(OwnedFd, bool)>,
     spares: Vec<Spare>,
     ending: Option<Ending>,
+    /// Those who have asked for the end, and wait for it.
+    stoppers: Vec<UnixStream>,
     began: Instant,
     used: Instant,
     started_ready: u64,
@@ -123,6 +125,7 @@ impl<I: Inputs> Server<I> {
             ordered: Vec::new(),
             spares: Vec::new(),
             ending: None,
+            stoppers: Vec::new(),
             began: now,
             used: now,
             started_ready: 0,
@@ -151,6 +154,8 @@ impl<I: Inputs> Server<I> {
             self.turn()?;
         }
         self.template.end();
+        // It goes when all that it has forked has ended, and the clients know it.
+        while self.template.hear().is_some() {}
         Ok(())
     }
 

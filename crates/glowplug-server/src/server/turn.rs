@@ -155,6 +155,8 @@ impl<I: Inputs> Server<I> {
             Wish::Stop => {
                 self.ending = Some(Ending::Now);
                 let _ = send_text(&stream, Verdict::Told, "stopped");
+                // Its other end sees by the end of this connection that all is over.
+                self.stoppers.push(stream);
             }
             Wish::Drain => {
                 self.end("it is being stopped".to_owned());
@@ -294,9 +296,8 @@ impl<I: Inputs> Server<I> {
         ) {
             let pid = pid.as_raw_pid() as u32;
             let Some(event) = Event::of_wait_status(status.as_raw()) else { continue };
-            if self.template.is_gone()
-                && let Some(client) = self.clients.of_program(pid)
-            {
+            // What the template has told has no client any more.
+            if let Some(client) = self.clients.of_program(pid) {
                 let _ = message::send(client.as_fd(), &event.to_bytes(), &[]);
             }
             if event.is_end() {
