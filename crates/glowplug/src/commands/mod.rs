@@ -1,6 +1,7 @@
 //! The commands: each parses, calls and prints.
 
 pub mod freeze;
+pub mod gate;
 pub mod images;
 pub mod lazy;
 pub mod profile;
@@ -33,6 +34,10 @@ enum Command {
     Thaw(Thaw),
     /// Show what a program's start-up costs, and what dropping each import would save
     Profile(Box<profile::Profile>),
+    /// Hold programs to their start-up budgets
+    ///
+    /// Exit status: 0 passed, 1 a budget is violated, 2 the configuration is wrong, 3 something could not be measured.
+    Gate(Box<gate::Gate>),
     /// List, explain, check and remove images
     Images(images::Images),
     /// Lazy imports on every CPython
@@ -115,6 +120,7 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Freeze(options) => freeze::run(&options, &environment),
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
+        Command::Gate(gate) => gate::run(&gate, &environment),
         Command::Images(images) => images::run(&images, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)

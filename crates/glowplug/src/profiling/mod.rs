@@ -2,6 +2,9 @@
 
 pub mod cold;
 pub mod facts;
+mod surroundings;
+
+pub use surroundings::Surroundings;
 
 use crate::interpreter::Interpreter;
 use crate::runtime::{self, Runtime};
@@ -46,6 +49,8 @@ pub struct Plan {
     pub cold: bool,
     /// Whether programs that the program starts are profiled as well.
     pub follow: bool,
+    /// Where it runs.
+    pub surroundings: Surroundings,
 }
 
 /// Why nothing can be profiled.
@@ -230,6 +235,7 @@ fn run_once(
     line.extend(plan.command.iter().cloned());
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]);
+    plan.surroundings.apply(&mut command).map_err(ProfilingError::NoFile)?;
     let mut letters = String::new();
     // systemd-run starts the program, so it has to hand the collector on.
     if plan.follow || !limits.wrapper().is_empty() {

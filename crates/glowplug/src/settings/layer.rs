@@ -3,6 +3,7 @@
 use super::renewal::{Age, Thaws};
 use super::values::{ByteSize, Via, is_module_entry};
 use super::{Environment, SettingsError};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -38,6 +39,14 @@ pub struct Layer {
     /// `lazy`
     #[serde(default)]
     pub lazy: LazySettings,
+    /// `gate`: read by `glowplug gate` alone, see [`crate::gate::config`].
+    #[serde(default, deserialize_with = "left_alone")]
+    pub gate: (),
+}
+
+/// Takes any value.
+fn left_alone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| ())
 }
 
 /// The table `lazy`: for programs that run with lazy imports.
@@ -146,6 +155,7 @@ impl Layer {
                 |text| text.parse().ok(),
             )?,
             lazy: LazySettings::default(),
+            gate: (),
         })
     }
 }

@@ -192,6 +192,7 @@ mod tests {
                 exclude: vec!["=d".into()],
                 warm: vec!["e".into()],
             },
+            gate: (),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The options of `glowplug profile`. Python's own follow them and are not judged here.
 
 use super::outputs::Outputs;
-use crate::settings::{ByteSize, is_module_name};
+use crate::settings::{container_size, is_module_name};
 use glowplug_profile::terminal::{Sort, View};
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -242,7 +242,7 @@ fn set(options: &mut Options<'_>, name: &str, value: &OsStr) -> Result<(), Usage
             options.cpus = Some(cpus.ok_or_else(|| bad("a number of processors from 0.01 on"))?);
         }
         "--memory" => {
-            let size = memory(&text).filter(|&bytes| bytes > 0);
+            let size = container_size(&text).filter(|&bytes| bytes > 0);
             options.memory = Some(size.ok_or_else(|| bad("a size, as 128m, 1g or 128MiB"))?);
         }
         "--sort" => {
@@ -264,18 +264,6 @@ fn set(options: &mut Options<'_>, name: &str, value: &OsStr) -> Result<(), Usage
         _ => return Err(UsageError::Unknown(name.to_owned())),
     }
     Ok(())
-}
-
-/// A size as container tools write it (`128m`), or as Glowplug's settings do (`128MiB`).
-fn memory(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match &text[digits.len()..] {
-        "k" | "K" => 10,
-        "m" | "M" => 20,
-        "g" | "G" => 30,
-        _ => return text.parse::<ByteSize>().ok().map(|size| size.0),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 #[cfg(test)]
@@ -316,12 +304,5 @@ mod tests {
         assert!(error(&[c"--import", c"os;x"]).contains("os;x"));
         assert_eq!(error(&[]), UsageError::Nothing.to_string());
         assert_eq!(error(&[c"--json"]), "`--json` needs an argument");
-    }
-
-    #[test]
-    fn sizes_are_those_of_container_tools() {
-        assert_eq!(memory("128m"), Some(128 << 20));
-        assert_eq!(memory("1GiB"), Some(1 << 30));
-        assert_eq!(memory("m"), None);
     }
 }
