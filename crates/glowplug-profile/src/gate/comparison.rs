@@ -69,13 +69,19 @@ pub struct Comparison {
 #[derive(Clone, Debug)]
 pub struct Sequence {
     rule: Rule,
+    last_look: usize,
     pairs: Vec<(f64, f64)>,
 }
 
 impl Sequence {
     /// A sequence without pairs.
     pub fn new(rule: Rule) -> Sequence {
-        Sequence { rule, pairs: Vec::new() }
+        Sequence { rule, last_look: LOOKS[LOOKS.len() - 1], pairs: Vec::new() }
+    }
+
+    /// The same with the first look as the last: for what is to be told and decides nothing.
+    pub fn brief(self) -> Sequence {
+        Sequence { last_look: LOOKS[0], ..self }
     }
 
     /// Takes a pair; the comparison where it is decided now. It is decided at the last look at the latest.
@@ -88,7 +94,7 @@ impl Sequence {
         let least = self.least(comparison.base_ms);
         let settled = comparison.slower
             || shift(&self.differences(), UNLIKELY).is_some_and(|bounds| bounds.high < least)
-            || Some(&self.pairs.len()) == LOOKS.last();
+            || self.pairs.len() >= self.last_look;
         settled.then_some(comparison)
     }
 

@@ -2,10 +2,10 @@
 
 use super::chain::{self, Link};
 use super::report::place;
-use crate::model::{Module, Place, Process};
+use crate::model::{Place, Process};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Nothing below is named as a cause: 0.3 ms.
 const LEAST_NS: u64 = 300_000;
@@ -29,38 +29,45 @@ pub struct Cause {
     pub place: Option<Place>,
 }
 
-/// Compares two profiles, and names what adds most.
-pub fn causes(base: &Process, head: &Process) -> Vec<Cause> {
-    let before: HashMap<&str, u64> = own_times(base);
-    let is_new = |module: &Module| !before.contains_key(module.name.as_str());
+/// The modules that only the second profile loads, the dearest first; those that a new module brings in go with it.
+pub fn new_modules(base: &Process, head: &Process) -> Vec<Cause> {
+    let before: HashSet<&str> = chain::loaded(base).into_iter().map(|(_, name)| name).collect();
+    let is_new = |name: &str| !before.contains(name);
     let mut causes: Vec<Cause> = Vec::new();
-    for (index, name) in chain::loaded(head) {
-        let module = &head.modules[index as usize];
+    for (index, name) in chain::loaded(head).into_iter().filter(|(_, name)| is_new(name)) {
         let chain = chain::of_load(head, index);
-        if is_new(module) {
-            let brought_by_new = chain
-                .iter()
-                .any(|link| link.module != name && !before.contains_key(link.module.as_str()));
-            if !brought_by_new {
-                causes.push(Cause {
-                    module: name.to_owned(),
-                    new: true,
-                    cpu_ns: module.exclusive.cpu_ns,
-                    modules: module.exclusive.modules,
-                    place: place(&chain),
-                    chain,
-                });
-            }
+        if chain.iter().any(|link| link.module != name && is_new(&link.module)) {
+            continue;
         }
+        let saving = head.modules[index as usize].exclusive;
+        causes.push(Cause {
+            module: name.to_owned(),
+            new: true,
+            cpu_ns: saving.cpu_ns,
+            modules: saving.modules,
+            place: place(&chain),
+            chain,
+        });
     }
-    let after = own_times(head);
-    for (name, now) in &after {
+    dearest(causes)
+}
+
+/// Compares two profiles, best of several runs each, and names what adds most: new modules, and those whose own load has become dearer
+/// beyond what the runs differ by.
+pub fn causes(base: &Process, head: &Process) -> Vec<Cause> {
+    let before = times(base);
+    let mut causes = new_modules(base, head);
+    for (name, now) in times(head) {
         let Some(then) = before.get(name) else { continue };
-        let more = now.saturating_sub(*then);
-        if more >= LEAST_NS {
+        let more = now.middle.saturating_sub(then.middle);
+        if more >= LEAST_NS && now.low > then.high {
             causes.push(dearer(head, name, more));
         }
     }
+    dearest(causes)
+}
+
+fn dearest(mut causes: Vec<Cause>) -> Vec<Cause> {
     causes.sort_by(|a, b| (b.cpu_ns, &a.module).cmp(&(a.cpu_ns, &b.module)));
     causes.truncate(MOST);
     causes
@@ -80,12 +87,25 @@ fn dearer(head: &Process, name: &str, more: u64) -> Cause {
     }
 }
 
-/// CPU time of each module's own load, and of the program itself.
-fn own_times(process: &Process) -> HashMap<&str, u64> {
-    let mut times: HashMap<&str, u64> = HashMap::new();
+/// CPU time in several runs: the median, the least and the greatest, nanoseconds. Of one run all are the same.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    low: u64,
+    middle: u64,
+    high: u64,
+}
+
+/// Those of each module's own load, and of the program itself.
+fn times(process: &Process) -> HashMap<&str, Times> {
+    let mut times: HashMap<&str, Times> = HashMap::new();
     let program = process.modules.first().map(|module| (0, module.name.as_str()));
     for (index, name) in program.into_iter().chain(chain::loaded(process)) {
-        *times.entry(name).or_default() += process.modules[index as usize].own.cpu_ns;
+        let module = &process.modules[index as usize];
+        let own = module.own.cpu_ns;
+        let (low, high) =
+            module.spread.map_or((own, own), |spread| (spread.cpu_low_ns, spread.cpu_high_ns));
+        let sum = times.entry(name).or_default();
+        *sum = Times { low: sum.low + low, middle: sum.middle + own, high: sum.high + high };
     }
     times
 }
@@ -126,6 +146,19 @@ mod tests {
         let found = causes(&base, &head);
         assert_eq!((found[0].module.as_str(), found[0].cpu_ns), ("web", 10_000_000));
         assert!(!found[0].new);
+    }
+
+    #[test]
+    fn what_may_be_noise_is_not_named() {
+        let mut base = process();
+        let mut head = process();
+        head.modules[1].own.cpu_ns += 10_000_000;
+        let spread = |low, high| {
+            Some(crate::model::Spread { cpu_low_ns: low, cpu_high_ns: high, ..Default::default() })
+        };
+        base.modules[1].spread = spread(1_000_000, 30_000_000);
+        head.modules[1].spread = spread(2_000_000, 31_000_000);
+        assert_eq!(causes(&base, &head), []);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn limits(
         };
         let message =
             format!("{} {}, {} allowed", figure.show(value), figure.name(), figure.show(*limit));
-        let heaviest = process.and_then(|process| heaviest(process, *figure));
+        let heaviest = process.and_then(heaviest);
         let (help, chain) = match heaviest {
             Some((module, count, chain)) => (
                 format!(
@@ -47,16 +47,22 @@ pub fn limits(
     problems
 }
 
-/// The import of the program's own code that would save most modules.
-fn heaviest(process: &Process, figure: Figure) -> Option<(String, u32, Vec<Link>)> {
-    if matches!(figure, Figure::Syscalls | Figure::Instructions) && process.modules.len() < 2 {
-        return None;
-    }
-    let worth = |module: &&Module| module.exclusive.modules > 1;
-    let best = process.modules.iter().skip(1).filter(worth).max_by_key(|m| m.exclusive.modules)?;
-    let index = process.modules.iter().position(|module| std::ptr::eq(module, best))? as u32;
-    let chain = chain::of_load(process, index);
-    Some((best.name.clone(), best.exclusive.modules, chain))
+/// The import that would save most modules, of those that the program leads to by imports whose places are known: what the
+/// interpreter loads for itself cannot be helped.
+fn heaviest(process: &Process) -> Option<(String, u32, Vec<Link>)> {
+    let worth = |module: &Module| module.exclusive.modules > 1;
+    let mut indices: Vec<u32> = (1..process.modules.len() as u32)
+        .filter(|index| worth(&process.modules[*index as usize]))
+        .collect();
+    indices
+        .sort_by_key(|index| std::cmp::Reverse(process.modules[*index as usize].exclusive.modules));
+    indices.into_iter().find_map(|index| {
+        let module = &process.modules[index as usize];
+        let chain = chain::of_load(process, index);
+        let is_known =
+            chain.first().is_some_and(|link| link.line > 0 && link.importer == "__main__");
+        is_known.then(|| (module.name.clone(), module.exclusive.modules, chain))
+    })
 }
 
 /// Modules that are loaded and must not be, or must not be eagerly. One problem for each pattern, with the module that came first.

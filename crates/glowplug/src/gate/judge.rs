@@ -97,9 +97,15 @@ impl Judge<'_> {
         let before = before.or(recorded.map(|recorded| &recorded.figures));
         report.figures = self.figure_reports(&measured.figures, before);
         if let Some(base) = &base {
-            self.compare(report, runner, base);
+            let both = base.measured.process.as_ref().zip(measured.process.as_ref());
+            report.causes =
+                both.map(|(base, head)| growth::new_modules(base, head)).unwrap_or_default();
+            blame_new_modules(report);
         }
         self.judge_path(report, runner, &measured, base.as_ref());
+        if let Some(base) = &base {
+            self.compare(report, runner, base);
+        }
         Ok(())
     }
 
@@ -215,33 +221,19 @@ impl Judge<'_> {
     /// Times of both sides in turn.
     fn compare(&self, report: &mut EntryReport, head: &Runner<'_>, base: &Base<'_>) {
         (self.progress)(&format!("comparing {}", self.entry.name));
-        match self.interleave(&base.runner, head) {
+        report.judge();
+        let sequence = Sequence::new(self.config.time);
+        let is_decided = report.verdict == Verdict::Violated;
+        let sequence = if is_decided { sequence.brief() } else { sequence };
+        match interleave(sequence, &base.runner, head) {
             Ok(comparison) => {
-                report.causes = self.causes(&base.runner, head);
                 if comparison.slower {
+                    report.causes = self.causes(&base.runner, head);
                     report.problems.push(slower(&comparison, &report.causes));
                 }
                 report.time = Some(comparison);
             }
             Err(failure) => report.problems.push(failure.problem()),
-        }
-    }
-
-    /// Which side is run first changes from pair to pair, so that nothing that comes in turn falls on one side alone.
-    fn interleave(&self, base: &Runner<'_>, head: &Runner<'_>) -> Result<Comparison, Failure> {
-        let ms = |runner: &Runner<'_>| {
-            runner.timed(Wanted::default()).map(|ended| ended.cpu.as_secs_f64() * 1e3)
-        };
-        let mut sequence = Sequence::new(self.config.time);
-        let mut base_first = true;
-        loop {
-            let (first, second) = if base_first { (base, head) } else { (head, base) };
-            let (one, two) = (ms(first)?, ms(second)?);
-            let (base_ms, head_ms) = if base_first { (one, two) } else { (two, one) };
-            if let Some(comparison) = sequence.push(base_ms, head_ms) {
-                return Ok(comparison);
-            }
-            base_first = !base_first;
         }
     }
 
@@ -301,6 +293,41 @@ impl Judge<'_> {
             let problem = Problem::violation(ProblemKind::SysPath, finding.message, help);
             report.problems.push(Problem { severity, place: finding.added, ..problem });
         }
+    }
+}
+
+/// Which side is run first changes from pair to pair, so that nothing that comes in turn falls on one side alone.
+fn interleave(
+    mut sequence: Sequence,
+    base: &Runner<'_>,
+    head: &Runner<'_>,
+) -> Result<Comparison, Failure> {
+    let ms = |runner: &Runner<'_>| {
+        runner.timed(Wanted::default()).map(|ended| ended.cpu.as_secs_f64() * 1e3)
+    };
+    let mut base_first = true;
+    loop {
+        let (first, second) = if base_first { (base, head) } else { (head, base) };
+        let (one, two) = (ms(first)?, ms(second)?);
+        let (base_ms, head_ms) = if base_first { (one, two) } else { (two, one) };
+        if let Some(comparison) = sequence.push(base_ms, head_ms) {
+            return Ok(comparison);
+        }
+        base_first = !base_first;
+    }
+}
+
+/// Where modules came that the base does not load, it is these that broke a limit: the problem gets the place of the dearest.
+fn blame_new_modules(report: &mut EntryReport) {
+    let Some(cause) = report.causes.first() else { return };
+    for problem in report.problems.iter_mut().filter(|problem| problem.kind == ProblemKind::Limit) {
+        problem.place = cause.place.clone();
+        problem.chain = cause.chain.clone();
+        problem.help = format!(
+            "`{}` is new, with {}: import it where it is used, or lazily; or raise the limit",
+            cause.module,
+            glowplug_profile::figures::counted(u64::from(cause.modules), "module")
+        );
     }
 }
 

@@ -91,7 +91,11 @@ fn watched(
     runner.surroundings().apply(&mut command).map_err(|error| failed(error.to_string()))?;
     command.status().map_err(|error| failed(error.to_string()))?;
     let text = fs::read(&file).map_err(|error| failed(error.to_string()))?;
-    Ok(String::from_utf8_lossy(&text).lines().map(read).collect())
+    let absolute = |(path, added): Added| {
+        // An empty entry is the working directory, and the finders of relative ones are absolute as well.
+        (side.folder.join(path).to_string_lossy().trim_end_matches('/').to_owned(), added)
+    };
+    Ok(String::from_utf8_lossy(&text).lines().map(read).map(absolute).collect())
 }
 
 /// The modules of the code that imports them, a statement to a line.
