@@ -98,7 +98,9 @@ def _bad(project: Project, tip: str) -> dict[str, Bad]:
     cli = project.folder / "tool/cli.py"
 
     def heavy() -> tuple[str, Path, str]:
-        report.write_text(report.read_text().replace("import string", "import asyncio\nimport string"))
+        report.write_text(
+            report.read_text().replace("import string", "import asyncio\nimport string")
+        )
         return "limit", report, "import asyncio"
 
     def eager() -> tuple[str, Path, str]:
@@ -108,8 +110,9 @@ def _bad(project: Project, tip: str) -> dict[str, Bad]:
 
     def slow() -> tuple[str, Path, str]:
         # The clock that is read is the CPU's, so that it is 10 ms on every machine.
-        work = "import time\n\nuntil = time.process_time() + 0.010\nwhile time.process_time() < until:\n    pass\n"
-        cli.write_text(cli.read_text().replace("import argparse\n", f"import argparse\n{work}"))
+        work = "until = time.process_time() + 0.010\nwhile time.process_time() < until:\n    pass\n"
+        text = f"import argparse\nimport time\n\n{work}"
+        cli.write_text(cli.read_text().replace("import argparse\n", text))
         return "slower", cli, "import time"
 
     def path() -> tuple[str, Path, str]:

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import commits
+import pytest
 from gating import PASSED, VIOLATED, Gated
 
 ROUNDS = int(os.environ.get("GLOWPLUG_TEST_GATE_ROUNDS", "1"))
