@@ -59,7 +59,7 @@ def test_a_history_is_kept_and_drawn(project: Project, place: str) -> None:
     page = project.folder / "trend.html"
     assert project.run("history", "--html", page).returncode == 0
     text = page.read_text()
-    assert text.count("<circle") >= 3 and "src=" not in text and "http" not in text
+    assert text.count("<circle") >= 3 and "src=" not in text and "https:" not in text
 
 
 def test_no_history_yet(project: Project) -> None:

@@ -187,9 +187,11 @@ pub fn shift(differences: &[f64], error: f64) -> Option<Interval> {
     })
 }
 
-/// How many of the sorted means lie outside of a bound, by count of differences and bits of the error: each is asked for once for
-/// every entry point.
-static RANKS: LazyLock<Mutex<HashMap<(usize, u64), Option<usize>>>> = LazyLock::new(Mutex::default);
+/// How many of the sorted means lie outside of a bound, by count of differences and bits of the error.
+type Ranks = HashMap<(usize, u64), Option<usize>>;
+
+/// Those that were counted: each is asked for once for every entry point.
+static RANKS: LazyLock<Mutex<Ranks>> = LazyLock::new(Mutex::default);
 
 /// [`count_ranks_outside`], remembered.
 fn ranks_outside(count: usize, error: f64) -> Option<usize> {

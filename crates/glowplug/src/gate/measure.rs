@@ -311,7 +311,7 @@ fn not_of_commands(figure: Figure) -> Problem {
 }
 
 /// The last lines of a file, as they are.
-fn last_lines(path: &Path) -> String {
+pub fn last_lines(path: &Path) -> String {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

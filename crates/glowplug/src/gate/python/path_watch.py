@@ -15,7 +15,9 @@ class WatchedPath(list):
 
     def _note(self, entries):
         frame = sys._getframe(2)
-        while frame and frame.f_globals.get("__name__") in ("site", "importlib", __name__):
+        while frame and (
+            frame.f_globals is globals() or frame.f_globals.get("__name__") == "site"
+        ):
             frame = frame.f_back
         if frame:
             for entry in entries:
