@@ -230,25 +230,21 @@ impl EntryReport {
         }));
     }
 
-    /// Makes the paths of files below a folder relative to it.
-    pub fn make_relative(&mut self, folder: &str) {
-        let folder = folder.trim_end_matches('/');
-        let strip = |path: &mut String| {
-            let rest = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
-            if let Some(rest) = rest.map(str::to_owned) {
-                *path = rest;
+    /// Changes the paths of all files that it names.
+    pub fn rename_files(&mut self, rename: impl Fn(&str) -> Option<String>) {
+        let change = |file: &mut String| {
+            if let Some(new) = rename(file) {
+                *file = new;
             }
         };
-        let links = self.problems.iter_mut().flat_map(|problem| &mut problem.chain);
-        links.for_each(|link| strip(&mut link.file));
-        self.causes
-            .iter_mut()
-            .flat_map(|cause| &mut cause.chain)
-            .for_each(|link| strip(&mut link.file));
-        let places = self.problems.iter_mut().filter_map(|problem| problem.place.as_mut());
-        places.for_each(|place| strip(&mut place.file));
-        let causes = self.causes.iter_mut().filter_map(|cause| cause.place.as_mut());
-        causes.for_each(|place| strip(&mut place.file));
+        for problem in &mut self.problems {
+            problem.chain.iter_mut().for_each(|link| change(&mut link.file));
+            problem.place.iter_mut().for_each(|place| change(&mut place.file));
+        }
+        for cause in &mut self.causes {
+            cause.chain.iter_mut().for_each(|link| change(&mut link.file));
+            cause.place.iter_mut().for_each(|place| change(&mut place.file));
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Finds the line of a commit that is at fault for a module's becoming dearer.
 
 use super::base::Both;
+use super::places::installed_module;
 use glowplug_profile::gate::growth::Cause;
-use glowplug_profile::model::Place;
 use std::path::Path;
 
 /// Gives the causes without a line the first line of theirs that the commits changed. A cause whose file they did not touch keeps its
@@ -37,13 +37,8 @@ fn changed_line(file: &str, root: &Path, changed: &[(String, u32, String)]) -> O
 
 /// Whether a file of the repository is the one that was installed: `src/app/x.py` and `…/site-packages/app/x.py`.
 fn is_same_module(path: &str, installed: &str) -> bool {
-    let Some((_, module)) = installed.rsplit_once("site-packages/") else { return false };
+    let Some(module) = installed_module(installed) else { return false };
     path == module || path.ends_with(&format!("/{module}"))
-}
-
-/// A place whose line nobody knows is none that can be shown.
-pub fn is_known(place: &Place) -> bool {
-    place.line > 0
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::config::{Ready, Sign};
 use glowplug_linux::counting::{self, Usage};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -33,7 +34,7 @@ pub const NOT_READY: u8 = 124;
 ///
 /// # Errors
 /// Where it cannot be started or waited for.
-pub fn run(command: &[String], ready: Option<&Ready>, usage: Option<&Path>) -> io::Result<u8> {
+pub fn run(command: &[OsString], ready: Option<&Ready>, usage: Option<&Path>) -> io::Result<u8> {
     let mut line = Command::new(&command[0]);
     line.args(&command[1..]);
     let status = match ready {
@@ -156,7 +157,7 @@ mod tests {
 
     fn ended(script: &str, sign: Sign) -> u8 {
         let ready = Ready { sign, timeout: Duration::from_secs(20) };
-        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        let command = ["/bin/sh", "-c", script].map(OsString::from);
         run(&command, Some(&ready), None).unwrap()
     }
 
@@ -187,7 +188,7 @@ mod tests {
     fn what_a_program_used_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("usage");
-        let command = ["/bin/sh", "-c", "exit 4"].map(str::to_owned);
+        let command = ["/bin/sh", "-c", "exit 4"].map(OsString::from);
         assert_eq!(run(&command, None, Some(&file)).unwrap(), 4);
         let used: Used = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         assert!(used.minor_faults > 0 && used.peak_memory > 0, "{used:?}");

@@ -13,6 +13,7 @@ mod instructions;
 mod judge;
 mod measure;
 mod path_watch;
+mod places;
 pub mod reports;
 mod side;
 mod yardstick;
@@ -115,7 +116,7 @@ pub fn check(
             progress,
         };
         let mut report = judge.report()?;
-        report.make_relative(&head.folder.to_string_lossy());
+        report.rename_files(|file| places::in_checkout(file, &head.folder));
         reports.push(report);
     }
     let mut report = Report::new(reports);

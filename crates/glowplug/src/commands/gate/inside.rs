@@ -3,6 +3,7 @@
 use crate::gate::config::{Ready, Sign};
 use crate::gate::inside;
 use crate::{exit, explain};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub struct Inside {
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     timeout: f64,
     #[arg(last = true, required = true)]
-    command: Vec<String>,
+    command: Vec<OsString>,
 }
 
 /// Runs the command.
@@ -32,7 +33,7 @@ pub fn run(options: &Inside) -> u8 {
     let ready = sign.map(|sign| Ready { sign, timeout });
     inside::run(&options.command, ready.as_ref(), options.usage.as_deref()).unwrap_or_else(
         |error| {
-            explain::error(format_args!("cannot run {}: {error}", options.command[0]));
+            explain::error(format_args!("cannot run {}: {error}", options.command[0].display()));
             exit::NOT_FOUND
         },
     )

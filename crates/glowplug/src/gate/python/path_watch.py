@@ -15,9 +15,7 @@ class WatchedPath(list):
 
     def _note(self, entries):
         frame = sys._getframe(2)
-        while frame and (
-            frame.f_globals is globals() or frame.f_globals.get("__name__") == "site"
-        ):
+        while frame and (frame.f_globals is globals() or frame.f_globals.get("__name__") == "site"):
             frame = frame.f_back
         if frame:
             for entry in entries:

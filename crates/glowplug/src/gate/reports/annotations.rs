@@ -1,6 +1,6 @@
 //! The report as GitHub's workflow commands, which show at the lines of a pull request.
 
-use super::level;
+use super::{known, level};
 use glowplug_profile::gate::chain;
 use glowplug_profile::gate::report::{Problem, Report, Severity};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn line(entry: &str, problem: &Problem, config: &str) -> String {
         Severity::Note => "notice",
         other => level(other),
     };
-    let place = problem.place.as_ref().filter(|place| place.line > 0);
+    let place = known(problem.place.as_ref());
     let (file, line) = place.map_or((config, 1), |place| (place.file.as_str(), place.line));
     let mut message = problem.message.clone();
     if !problem.chain.is_empty() {

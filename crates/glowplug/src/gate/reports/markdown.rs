@@ -1,6 +1,6 @@
 //! The report as a comment on a pull request.
 
-use super::standing;
+use super::{known, standing};
 use glowplug_profile::figures;
 use glowplug_profile::gate::chain;
 use glowplug_profile::gate::growth::Cause;
@@ -81,7 +81,7 @@ fn add_problem(text: &mut String, problem: &Problem) {
         Severity::NotMeasured => "⚠️",
         Severity::Note => "ℹ️",
     };
-    let place = problem.place.as_ref().filter(|place| place.line > 0);
+    let place = known(problem.place.as_ref());
     let place = place.map(|place| format!(" – `{}:{}`", escape_code(&place.file), place.line));
     let _ = writeln!(text, "\n- {sign} {}{}", escape(&problem.message), place.unwrap_or_default());
     if !problem.chain.is_empty() {
@@ -100,7 +100,7 @@ fn add_cause(text: &mut String, cause: &Cause) {
     } else {
         format!("`{}` itself", escape_code(&cause.module))
     };
-    let place = cause.place.as_ref().filter(|place| place.line > 0);
+    let place = known(cause.place.as_ref());
     let by = match place {
         Some(place) => format!("`{}:{}`", escape_code(&place.file), place.line),
         None => cause

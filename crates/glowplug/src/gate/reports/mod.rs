@@ -14,6 +14,7 @@ pub use text::text;
 
 use glowplug_profile::figures;
 use glowplug_profile::gate::report::{FigureReport, Report, Severity};
+use glowplug_profile::model::Place;
 
 /// A report as JSON; its schema is docs/schema/gate.schema.json.
 pub fn json(report: &Report) -> String {
@@ -27,6 +28,11 @@ fn level(severity: Severity) -> &'static str {
         Severity::Violation | Severity::NotMeasured => "error",
         Severity::Note => "note",
     }
+}
+
+/// A place whose line is known.
+fn known(place: Option<&Place>) -> Option<&Place> {
+    place.filter(|place| place.line > 0)
 }
 
 /// How much of its limit a figure takes, and how it stands against the base; nothing for what there is not.

@@ -1,6 +1,6 @@
 //! The report as SARIF.
 
-use super::level;
+use super::{known, level};
 use crate::sarif;
 use glowplug_profile::gate::chain::Link;
 use glowplug_profile::gate::report::{EntryReport, Problem, ProblemKind, Report};
@@ -22,7 +22,7 @@ fn rule(kind: ProblemKind) -> Value {
 }
 
 fn result(entry: &EntryReport, problem: &Problem, config: &Path) -> Value {
-    let place = problem.place.as_ref().filter(|place| place.line > 0);
+    let place = known(problem.place.as_ref());
     let location = match place {
         Some(place) => sarif::location(Path::new(&place.file), place.line, 1),
         None => sarif::location(config, 1, 1),

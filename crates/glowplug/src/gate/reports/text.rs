@@ -1,6 +1,6 @@
 //! The report in the terminal.
 
-use super::standing;
+use super::{known, standing};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use glowplug_profile::figures;
@@ -68,7 +68,7 @@ fn head(entry: &EntryReport) -> String {
     }
     for cause in entry.causes.iter().filter(|_| entry.time.as_ref().is_some_and(|t| t.slower)) {
         let what = if cause.new { "new" } else { "dearer" };
-        let place = cause.place.as_ref().filter(|place| super::super::blame::is_known(place));
+        let place = known(cause.place.as_ref());
         let place = place.map(|place| format!(" at {}:{}", place.file, place.line));
         text.push_str(&format!(
             "  {what}: {} +{}{}\n",
