@@ -23,6 +23,7 @@ pub mod runtime;
 pub mod sarif;
 pub mod script;
 pub mod secrets;
+pub mod service;
 pub mod settings;
 pub mod source;
 pub mod stamp;
