@@ -30,11 +30,6 @@ pub fn warning(warning: impl Display) {
     line(format_args!("warning: {warning}"));
 }
 
-/// Says something that is worth knowing.
-pub fn note(note: impl Display) {
-    line(format_args!("note: {note}"));
-}
-
 fn line(text: impl Display) {
     // One write, so that lines of several processes do not mingle.
     let text = format!("{text}\n");
