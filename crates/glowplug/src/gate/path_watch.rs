@@ -29,14 +29,14 @@ pub fn findings(
         .map(|(path, _)| path)
         .collect();
     let entries = watched(runner, side, context, &[], kind, words)?;
+    // The first that nobody added is the program's own folder.
+    let own = entries.iter().position(|(_, added)| added.is_none());
     let entries: Vec<Entry> = entries
         .into_iter()
         .enumerate()
         .map(|(index, (path, added))| Entry {
             exists: Path::new(&path).exists(),
-            is_usual: (index == 0 && added.is_none())
-                || usual.contains(&path)
-                || is_site_folder(&path),
+            is_usual: Some(index) == own || usual.contains(&path) || is_site_folder(&path),
             path,
             added,
         })
