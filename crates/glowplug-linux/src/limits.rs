@@ -171,7 +171,7 @@ fn statistics(folder: &Path) -> Option<Throttled> {
 }
 
 /// This process's group in a hierarchy: the path behind `0::` in version 2, behind the controller's name in version 1.
-fn own_group(controller: &str) -> Option<String> {
+pub(crate) fn own_group(controller: &str) -> Option<String> {
     let text = fs::read_to_string("/proc/self/cgroup").ok()?;
     text.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');

@@ -1,5 +1,6 @@
 //! The commands: each parses, calls and prints.
 
+pub mod doctor;
 pub mod freeze;
 pub mod images;
 pub mod lazy;
@@ -37,6 +38,8 @@ enum Command {
     Images(images::Images),
     /// Lazy imports on every CPython
     Lazy(lazy::Lazy),
+    /// Say what works on this machine and what does not, and why
+    Doctor(doctor::Doctor),
 }
 
 /// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
@@ -116,6 +119,7 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Images(images) => images::run(&images, &environment),
+        Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)
         }
