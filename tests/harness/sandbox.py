@@ -158,7 +158,7 @@ def filter_system_calls() -> None:
 
 
 def refuse_system_call(number: int, error: int | None) -> None:
-    """Has one system call fail with `error`, or kill who makes it; otherwise as the filter above."""
+    """Has one system call fail with `error`, or kill who makes it."""
     answer = _instruction(_RETURN, _KILL) if error is None else _refuse(error)
     load, is_it = _instruction(_LOAD, 0), _instruction(_EQUAL, number, 0, 1)
     _install(load + is_it + answer + _instruction(_RETURN, _ALLOW))
