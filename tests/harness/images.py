@@ -56,6 +56,43 @@ def patch(path: Path, offset: int, data: bytes) -> None:
         file.write(data)
 
 
+def checksum(*parts: bytes) -> int:
+    """The checksum that `crates/glowplug-image/src/checksum.rs` computes."""
+    every = (1 << 64) - 1
+
+    def step(total: int, word: int) -> int:
+        product = ((total ^ word) * 0x9E3779B97F4A7C15) & every
+        return (product << 29 | product >> 35) & every
+
+    lanes = list(range(8))
+    for part in parts:
+        words = struct.unpack_from(f"<{len(part) // 8}Q", part)
+        for n, word in enumerate(words):
+            lanes[n % 8] = step(lanes[n % 8], word)
+        tail = int.from_bytes(part[len(words) * 8 :], "little")
+        lanes[0] = step(step(lanes[0], tail), len(part))
+    total = 0
+    for lane in lanes:
+        total = step(total, lane)
+    return total
+
+
+def replace_in_head(path: Path, old: bytes, new: bytes) -> None:
+    """Replaces what stands once in the head, and mends the head's checksum."""
+    data = path.read_bytes()[: read(path).pages_offset]
+    tables = [struct.unpack_from("<QQ", data, _FIXED.size + 16 * n) for n in range(2)]
+    sections = [data[offset : offset + length] for offset, length in tables]
+    # The head ends with its checksum, and nothing follows it.
+    end = len(data[:HEAD_LEN].rstrip(b"\0"))
+    end += -end % 8
+    while struct.unpack_from("<Q", data, end - 8)[0] != checksum(data[: end - 8], *sections):
+        end += 8
+        assert end <= HEAD_LEN, "the head has another checksum"
+    assert data[: end - 8].count(old) == 1
+    head = data[: end - 8].replace(old, new)
+    patch(path, 0, head + struct.pack("<Q", checksum(head, *sections)))
+
+
 def scramble(path: Path, seed: int) -> None:
     """Changes one byte of the head or of a table, chosen by `seed`; never one of the page
     contents.

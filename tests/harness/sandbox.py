@@ -157,11 +157,15 @@ def filter_system_calls() -> None:
     _install(_program())
 
 
-def refuse_system_call(number: int, error: int | None) -> None:
-    """Has one system call fail with `error`, or kill who makes it."""
-    answer = _instruction(_RETURN, _KILL) if error is None else _refuse(error)
-    load, is_it = _instruction(_LOAD, 0), _instruction(_EQUAL, number, 0, 1)
-    _install(load + is_it + answer + _instruction(_RETURN, _ALLOW))
+def refuse_system_call(number: int, error: int | None, argument: int | None = None) -> None:
+    """Has one system call fail with `error`, or kill who makes it; with `argument` only where that
+    is its first one.
+    """
+    code = [_instruction(_LOAD, 0), _instruction(_EQUAL, number, 0, 1 if argument is None else 3)]
+    if argument is not None:
+        code += [_instruction(_LOAD, 16), _instruction(_EQUAL, argument, 0, 1)]
+    code += [_instruction(_RETURN, _KILL) if error is None else _refuse(error)]
+    _install(b"".join([*code, _instruction(_RETURN, _ALLOW)]))
 
 
 def _install(code: bytes) -> None:

@@ -109,7 +109,39 @@ impl Level {
         }
         words
     }
+
+    /// What a CPU of this level answers to `cpuid` where the one that there is answers `real` (eax, ebx, ecx, edx).
+    ///
+    /// Instruction sets beyond the level are taken away; what the CPU is called, its caches and its topology stay. Numbers of leaves
+    /// and bits are those of Intel's manual, volume 2A, and AMD's, volume 3, appendix E.
+    pub fn answer(self, leaf: u32, subleaf: u32, real: [u32; 4]) -> [u32; 4] {
+        let has_avx = self >= Level::V3;
+        let features = self.features();
+        let [eax, ebx, ecx, edx] = real;
+        match (leaf, subleaf) {
+            (1, _) => {
+                let xsave = if has_avx { bits(&[26]) } else { 0 };
+                [eax, ebx, ecx & (features[LEAF_1_ECX] | xsave | HYPERVISOR), edx]
+            }
+            (7, 0) => [0, ebx & features[LEAF_7_EBX], 0, 0],
+            // The states that the level's registers have, and the bytes that these take.
+            (0xd, 0) if has_avx => {
+                let (states, len) = if self == Level::V4 { (0xe7, 2688) } else { (7, 832) };
+                [eax & states, len, len, 0]
+            }
+            (0xd, 2) if has_avx => real,
+            (0xd, 5..=7) if self == Level::V4 => real,
+            // The rest of the states, key locker, AMX, AVX10.
+            (7 | 0xd | 0x19 | 0x1d | 0x1e | 0x24, _) => [0; 4],
+            (0x8000_0001, _) => [eax, ebx, ecx & features[AMD_ECX], edx & !bits(&[27, 30, 31])],
+            (0x8000_0008, _) => [eax, 0, ecx, edx],
+            _ => real,
+        }
+    }
 }
+
+/// Leaf 1, ecx: says that there is a hypervisor.
+const HYPERVISOR: u32 = 1 << 31;
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +193,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_level_answers_with_its_own_features_alone() {
+        for level in Level::ALL {
+            let answer = |leaf| level.answer(leaf, 0, [u32::MAX; 4]);
+            let mut words = Level::V4.features();
+            words[LEAF_1_ECX] = answer(1)[2];
+            words[LEAF_7_EBX] = answer(7)[1];
+            words[AMD_ECX] = answer(0x8000_0001)[2];
+            assert_eq!(Level::of(&words), level);
+            let more = words[LEAF_1_ECX] & !HYPERVISOR & !level.features()[LEAF_1_ECX];
+            assert_eq!(more & !bits(&[26]), 0, "{level}");
+            assert_eq!([answer(7)[2], answer(7)[3], level.answer(7, 1, [1; 4])[0]], [0; 3]);
+        }
+        assert_eq!(Level::Baseline.answer(4, 0, [1, 2, 3, 4]), [1, 2, 3, 4], "caches stay");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Call {
     RestartableSequences,
     /// `setsid`.
     NewSession,
+    /// `arch_prctl(ARCH_SET_CPUID)`: `cpuid` traps (Linux 4.12, where the CPU can do that).
+    TrapCpuid,
 }
 
 /// Why a call was not made.
@@ -79,6 +81,7 @@ impl Call {
         const SUBREAPER: libc::c_int = 36;
         const SET_FS: libc::c_long = 0x1002;
         const GET_FS: libc::c_long = 0x1003;
+        const SET_CPUID: libc::c_long = 0x1012;
         const DROPPABLE: libc::c_int = 8;
         const WIPE_ON_FORK: libc::c_int = 18;
         const POPULATE_WRITE: libc::c_int = 23;
@@ -114,6 +117,7 @@ impl Call {
                     answered => answered,
                 },
                 Call::NewSession => libc::setsid().into(),
+                Call::TrapCpuid => libc::syscall(libc::SYS_arch_prctl, SET_CPUID, 0),
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::cache::{Cache, CacheError};
 use crate::commandline::{self, Target};
 use crate::freeze::plan::{self, Known};
 use crate::freeze::publish::{self, PublishError};
-use crate::freeze::{FreezeError, Preload, Recipe, detached};
+use crate::freeze::{FreezeError, Preload, Recipe, cpu, detached};
 use crate::inputs::Record;
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::key::Digest;
@@ -32,6 +32,9 @@ pub struct Freeze {
     /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// The CPUs that the image is to run on: baseline, x86-64-v2, x86-64-v3, x86-64-v4, or native for this one alone
+    #[arg(long, value_name = "LEVEL", requires = "output", value_parser = cpu::parse)]
+    cpu: Option<cpu::Wanted>,
     /// The process id of a recorded start
     #[arg(long, hide = true, value_name = "PID")]
     detached: Option<u32>,
@@ -165,10 +168,15 @@ fn into_file(
         program: None,
         key: Digest(Default::default()),
         allowed_secrets: settings.allow_secrets,
+        cpu: options.cpu.and_then(|wanted| wanted.0),
         target: format!("any program on {}", options.preload.join(", ")),
         version: plan::version(&probe),
     };
-    Ok(publish::into_file(&recipe, &runtime(environment, &recipe)?, environment, output)?)
+    let runtime = runtime(environment, &recipe)?;
+    for note in publish::into_file(&recipe, &runtime, environment, output)? {
+        explain::warning(note);
+    }
+    Ok(())
 }
 
 fn into_cache(

@@ -119,6 +119,7 @@ pub fn recipe(
         program: program.map(|program| (program.file, program.leading.prefix_len)),
         key: freezable.key,
         allowed_secrets: start.settings.allow_secrets.clone(),
+        cpu: None,
         target: target(start),
         version: version(probe),
     })
