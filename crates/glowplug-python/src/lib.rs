@@ -126,7 +126,10 @@ unsafe fn freeze(
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
-    unsafe { still::prepare_and_stand_still(freezer, job, &environment) }
+    unsafe {
+        processor::go_on();
+        still::prepare_and_stand_still(freezer, job, &environment)
+    }
 }
 
 /// Nothing is frozen on this minor.

@@ -1,7 +1,7 @@
 //! Kernel, processor, system calls, and the rights of this process.
 
 use super::{Check, Part};
-use crate::privilege;
+use crate::{freeze, privilege};
 use glowplug_image::cpu::Level;
 use glowplug_linux::attempts::{self, Call, Refusal};
 use glowplug_linux::confinement;
@@ -59,8 +59,8 @@ fn kernel() -> Check {
 }
 
 fn processor() -> Check {
-    Check::works("processor", format!("{}; --cpu freezes for a lesser one", Level::here()))
-        .affecting(IMAGES)
+    let how = if freeze::cpu::can_trap() { "by trapping cpuid" } else { "by variables alone" };
+    Check::works("processor", format!("{}; freeze --cpu {how}", Level::here())).affecting(IMAGES)
 }
 
 fn calls() -> Check {
