@@ -14,7 +14,7 @@ const GLIBC: [(Option<Level>, &str); 4] = [
     (Some(Level::V2), "-SSE3,-SSSE3,-SSE4_1,-SSE4_2,-POPCNT"),
     (
         Some(Level::V3),
-        "-AVX,-AVX2,-AVX_Usable,-AVX2_Usable,-BMI1,-BMI2,-FMA,-FMA_Usable,-LZCNT,-MOVBE,-F16C,-OSXSAVE,-XSAVE",
+        "-AVX,-AVX2,-AVX_Usable,-AVX2_Usable,-BMI1,-BMI2,-FMA,-FMA_Usable,-LZCNT,-MOVBE,-F16C,-OSXSAVE,-XSAVE,-AVX_Fast_Unaligned_Load",
     ),
     (Some(Level::V4), "-AVX512F,-AVX512CD,-AVX512BW,-AVX512DQ,-AVX512VL,-AVX512F_Usable"),
     // XSAVEC came after the first CPUs of v3; what is chosen for RTM tests for a transaction.
