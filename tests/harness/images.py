@@ -15,6 +15,7 @@ BUILD = slice(16, 32)
 _FIXED = struct.Struct("<8sII16s16sQQQ")
 _META = 7
 _REFUSAL = 1
+_REGION_LEN = 32
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,42 @@ def checksum(*parts: bytes) -> int:
     return total
 
 
-def replace_in_head(path: Path, old: bytes, new: bytes) -> None:
-    """Replaces what stands once in the head, and mends the head's checksum."""
-    data = path.read_bytes()[: read(path).pages_offset]
-    tables = [struct.unpack_from("<QQ", data, _FIXED.size + 16 * n) for n in range(2)]
-    sections = [data[offset : offset + length] for offset, length in tables]
+def _tables(data: bytes) -> list[slice]:
+    """Where the tables lie that the head's checksum covers: the regions and the hot pages."""
+    spans = [struct.unpack_from("<QQ", data, _FIXED.size + 16 * n) for n in range(2)]
+    return [slice(offset, offset + length) for offset, length in spans]
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """Replaces an image by one of the same length whose head or regions differ, and mends the
+    checksum.
+    """
+    old = path.read_bytes()
+    tables = _tables(old)
+    sections = [old[table] for table in tables]
     # The head ends with its checksum, and nothing follows it.
-    end = len(data[:HEAD_LEN].rstrip(b"\0"))
+    end = len(old[:HEAD_LEN].rstrip(b"\0"))
     end += -end % 8
-    while struct.unpack_from("<Q", data, end - 8)[0] != checksum(data[: end - 8], *sections):
+    while struct.unpack_from("<Q", old, end - 8)[0] != checksum(old[: end - 8], *sections):
         end += 8
         assert end <= HEAD_LEN, "the head has another checksum"
-    assert data[: end - 8].count(old) == 1
-    head = data[: end - 8].replace(old, new)
-    patch(path, 0, head + struct.pack("<Q", checksum(head, *sections)))
+    total = checksum(data[: end - 8], *(data[table] for table in tables))
+    patch(path, 0, data[: end - 8] + struct.pack("<Q", total) + data[end:])
+
+
+def replace_in_head(path: Path, old: bytes, new: bytes) -> None:
+    """Replaces what stands once in the head, and mends the head's checksum."""
+    data = path.read_bytes()
+    assert data[:HEAD_LEN].count(old) == 1
+    rewrite(path, data[:HEAD_LEN].replace(old, new) + data[HEAD_LEN:])
+
+
+def region_at(path: Path, address: int) -> int:
+    """Where in an image the entry of the region stands that begins at `address`."""
+    data = path.read_bytes()
+    table = _tables(data)[0]
+    entries = range(table.start, table.stop, _REGION_LEN)
+    return next(at for at in entries if struct.unpack_from("<Q", data, at)[0] == address)
 
 
 def scramble(path: Path, seed: int) -> None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from harness import images, sandbox
+from harness import emulated, images, sandbox
 from harness.clock import settle
 from harness.environments import in_environment
 from harness.running import Conditions
@@ -237,7 +237,7 @@ def needed_words(level: str) -> bytes:
 
 
 def test_a_cpu_that_lacks_something_starts_plainly(starter):
-    """An image that needs a feature that no CPU has is not thawed, by launcher or restorer."""
+    """An image that needs a feature that no CPU has is not thawed."""
     frozen = Frozen(starter, "x86-64-v2")
     words = needed_words("x86-64-v2")
     assert images.read(frozen.image).meta["cpu"] == "x86-64-v2"
@@ -256,6 +256,51 @@ def test_a_cpu_that_lacks_something_starts_plainly(starter):
     # And as it was, it is thawed again.
     images.replace_in_head(frozen.image, more, words)
     assert frozen.thaw("print(2)") == "2\n"
+
+
+def claim(starter, image: Path, needed: bytes) -> None:
+    """Has a native image claim that these features are enough for it."""
+    data = image.read_bytes()
+    (shown,) = json.loads(starter.execute("images", "show", "--json", image).text())
+    here = b"".join(struct.pack("<I", int(word, 16)) for word in shown["needs"]["cpu"])
+    flagged = data[:12] + struct.pack("<I", 2) + data[16 : images.HEAD_LEN]
+    assert flagged.count(here) == 1
+    images.rewrite(image, flagged.replace(here, needed) + data[images.HEAD_LEN :])
+
+
+JOB = """\
+import hashlib, numpy
+numbers = numpy.arange(1e4).reshape(100, 100)
+print((numbers @ numbers).sum(), numpy.sort(numbers[0])[:3], hashlib.sha256(b"x" * 999).hexdigest())
+"""
+
+
+@pytest.mark.parametrize(("level", "cpu"), [("x86-64-v2", "Nehalem"), ("x86-64-v3", "Haswell")])
+def test_on_an_emulated_older_cpu(starter, level, cpu):
+    """An image for a level does its work on a CPU that has no more, and is refused by one that has
+    less. That the emulator minds is shown by an image without limits, which dies there.
+    """
+    require_level(level)
+    qemu = emulated.emulator()
+    if not qemu:
+        pytest.skip(
+            "qemu-x86_64 8 or newer is not there (Debian: qemu-user), nor GLOWPLUG_TEST_QEMU"
+        )
+    starter = in_environment(starter, "data")
+    restorer = starter.glowplug.resolve().parent.parent / "lib" / "glowplug" / "glowplug-thaw"
+    frozen = Frozen(starter, level, "numpy,hashlib")
+    plain = starter.plain("-c", JOB)
+    emulated.without_vdso(frozen.image)
+    done = emulated.thaw(qemu, cpu, restorer, frozen.image, JOB)
+    assert (done.status, done.stdout) == (0, plain.stdout), done.errors()
+    older = emulated.thaw(qemu, "Conroe", restorer, frozen.image, JOB)
+    assert older.status == 124
+    assert "cannot be thawed here" in older.errors()
+    if level == "x86-64-v2" and highest() > 1:
+        native = Frozen(starter, "native", "numpy,hashlib")
+        claim(starter, native.image, needed_words(level))
+        emulated.without_vdso(native.image)
+        assert emulated.thaw(qemu, cpu, restorer, native.image, JOB).status == -signal.SIGILL
 
 
 def test_a_level_that_this_cpu_has_not(starter):
