@@ -16,6 +16,7 @@
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
+//! | `trial.rs`, `python/trial.py` | a service up to its first socket |
 //! | `collector.rs` | what `gc` tells of preloaded objects |
 //! | `listening.rs` | listeners in front of built-in functions while imports are recorded |
 //! | `method.rs` | the definitions of built-in functions |
@@ -58,6 +59,8 @@ mod still;
 #[cfg(feature = "freeze")]
 mod thawed;
 #[cfg(feature = "freeze")]
+mod trial;
+#[cfg(feature = "freeze")]
 mod watch;
 
 #[cfg(feature = "freeze")]
@@ -89,6 +92,11 @@ pub unsafe extern "C" fn glowplug_main(
         drop(freezer);
         // SAFETY: argc and argv are main's.
         return unsafe { lazy::run(&job, argc, argv) };
+    }
+    #[cfg(feature = "freeze")]
+    if job.contains_key(trial::KIND) {
+        // SAFETY: argc and argv are main's.
+        return unsafe { trial::run(freezer, &job, argc, argv) };
     }
     // SAFETY: argc and argv are main's.
     unsafe { freeze(&mut freezer, &job, argc, argv) }

@@ -69,6 +69,18 @@ pub fn stop_recorder() {
     }
 }
 
+/// Has `callback` called with a word, before the process binds or connects a socket.
+pub fn call_at_sockets(callback: unsafe extern "C" fn(*const c_char)) {
+    // SAFETY: the recorder exports `void glowplug_recorder_at_sockets(void (*)(const char *))`.
+    unsafe {
+        let set = recorder(c"glowplug_recorder_at_sockets");
+        if !set.is_null() {
+            type Set = unsafe extern "C" fn(unsafe extern "C" fn(*const c_char));
+            std::mem::transmute::<*mut c_void, Set>(set)(callback);
+        }
+    }
+}
+
 /// Starts the threads that the recorder has held back, in a thawed process.
 pub fn start_held_threads() {
     // SAFETY: the recorder exports `int glowplug_recorder_start_threads(void)`; a thawed process calls it once.

@@ -274,8 +274,12 @@ class GlowplugRecording:
             if isinstance(key, (str, bytes)):
                 frame = _reader(sys._getframe(1))
                 name = key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
-                if frame is None or not self.is_accounted_for(frame, name):
+                if self.importing.starting and name == "HOME":
+                    # What site makes of it is made again where it is another one.
+                    pass
+                elif frame is None or not self.is_accounted_for(frame, name):
                     self.names.add(name)
+                    self.importing.reads(name)
             return original(environ, key)
 
         return __getitem__

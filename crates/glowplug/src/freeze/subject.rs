@@ -181,6 +181,9 @@ fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, closely: bool) -> Vec<(&'a str,
     if let Some(level) = recipe.cpu {
         job.push(("cpu", level.name().as_bytes()));
     }
+    if recipe.settings_apart {
+        job.push(("settings", &[][..]));
+    }
     job.extend(apart.names().map(|name| ("apart", name.as_bytes())));
     if apart.is_blocking() {
         job.push(("blocking", &[][..]));
