@@ -121,6 +121,8 @@ unsafe fn freeze(
         unsafe { processor::pretend(level) };
     }
     let environment = environment::Snapshot::take();
+    // Until preload.py listens, the import system alone lists folders: it looks for `encodings`.
+    native::change_recorder_flags(native::FINDER_LISTS, 0);
     // SAFETY: by the caller.
     let has_site = match unsafe { interpreter::initialise(argc, argv) } {
         Ok(has_site) => has_site,

@@ -97,18 +97,29 @@ unsafe extern "C" fn recorder_flags(
     _: *mut ffi::PyObject,
     arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: called by CPython with a tuple; the recorder exports `void glowplug_recorder_flags(uint64_t, uint64_t)`.
+    // SAFETY: called by CPython with a tuple.
     unsafe {
         let argument = |i| ffi::PyLong_AsUnsignedLongLong(ffi::PyTuple_GetItem(arguments, i));
         let (set, clear) = (argument(0), argument(1));
         if !ffi::PyErr_Occurred().is_null() {
             return ptr::null_mut();
         }
+        change_recorder_flags(set, clear);
+        object::none().into_ptr()
+    }
+}
+
+/// The recorder's flag that the import system's finder is listing.
+pub const FINDER_LISTS: u64 = 1;
+
+/// Sets and clears flags of the recorder, in this order.
+pub fn change_recorder_flags(set: u64, clear: u64) {
+    // SAFETY: the recorder exports `void glowplug_recorder_flags(uint64_t, uint64_t)`.
+    unsafe {
         let flags = recorder(c"glowplug_recorder_flags");
         if !flags.is_null() {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(u64, u64)>(flags)(set, clear);
         }
-        object::none().into_ptr()
     }
 }
 

@@ -66,6 +66,9 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     };
     let obstacle = match fits(&image, &command, &meta, environment) {
         Ok(runtime) => {
+            if command.options.explain {
+                meta.apart.iter().for_each(|kept| explain::apart(&kept.module, &kept.cause));
+            }
             let thaw = Thaw {
                 restorer: &runtime.restorer(),
                 interpreter: &interpreter,
