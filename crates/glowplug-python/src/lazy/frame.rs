@@ -28,6 +28,28 @@ impl Frame {
         }
     }
 
+    /// The frame that waits for this one.
+    ///
+    /// # Safety
+    /// As for [`Frame::running`].
+    pub unsafe fn caller(&self) -> Option<Frame> {
+        // SAFETY: GIL by the caller; a frame that waits is kept alive by the one that runs, so that the reference may go.
+        unsafe {
+            let caller = Object::owned(ffi::PyFrame_GetBack(self.frame).cast())?;
+            let frame = caller.as_ptr().cast();
+            Some(Frame { frame, code: Object::owned(ffi::PyFrame_GetCode(frame).cast())? })
+        }
+    }
+
+    /// The line that runs, from 1; 0 where it is not known.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn line(&self) -> std::ffi::c_int {
+        // SAFETY: GIL by the caller; the frame runs, by `running`.
+        unsafe { ffi::PyFrame_GetLineNumber(self.frame) }
+    }
+
     /// The byte offset of the instruction that runs; on 3.9 and 3.10 it may be that of an EXTENDED_ARG before it.
     #[cfg(Py_3_11)]
     pub fn offset(&self) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 /// An import statement whose names became pending.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -54,6 +54,44 @@ pub struct Load {
     /// The function that used it; `<module>` for a module's own code.
     #[serde(default)]
     pub function: Option<String>,
+    /// Who called that function, the nearest first; empty where the load happened within another.
+    #[serde(default)]
+    pub stack: Vec<Caller>,
+}
+
+/// A function that waited for a load: its name, its file and the line of the call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Caller(pub String, pub PathBuf, pub u32);
+
+impl Caller {
+    /// Whether its code is the program's own: none of the interpreter, its library or an installed package.
+    fn is_own(&self) -> bool {
+        let in_library = |part: Component<'_>| {
+            let part = part.as_os_str().as_encoded_bytes();
+            part == b"site-packages" || part == b"dist-packages" || part.starts_with(b"python3.")
+        };
+        !self.1.as_os_str().as_encoded_bytes().starts_with(b"<")
+            && !self.1.components().any(in_library)
+    }
+}
+
+impl Load {
+    /// Whether it was an import that needed it: of a module's own code, or of a function that this called.
+    pub fn is_at_import(&self) -> bool {
+        self.function.as_deref() == Some("<module>")
+            || self.stack.iter().any(|caller| caller.1.starts_with("<frozen importlib._bootstrap>"))
+    }
+
+    /// The innermost function of the program's own that had to wait for it; the one that used the name where there is none.
+    pub fn payer(&self) -> Caller {
+        let user = Caller(
+            self.function.clone().unwrap_or_else(|| "?".to_owned()),
+            self.file.clone().unwrap_or_else(|| "?".into()),
+            self.line,
+        );
+        let mut all = std::iter::once(&user).chain(&self.stack);
+        all.find(|caller| caller.is_own()).unwrap_or(&user).clone()
+    }
 }
 
 #[derive(Deserialize)]

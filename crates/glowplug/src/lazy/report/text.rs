@@ -1,7 +1,7 @@
 //! The report as text.
 
 use super::{Cost, Report, Unused};
-use crate::lazy::record::Load;
+use crate::lazy::record::{Caller, Load};
 use std::fmt::Write;
 
 /// How many lines a section has at most.
@@ -41,15 +41,7 @@ pub fn text(report: &Report, costs: &[Cost]) -> String {
     section(&mut text, "never used", &dearest(&report.unused, costs), |(unused, cost)| {
         never(unused, *cost)
     });
-    section(&mut text, "paid for by first calls", &report.first_calls, |load| {
-        format!(
-            "the first call of `{}` ({}) pays {} for `{}`",
-            function(load),
-            place(load),
-            ms(load.ns),
-            load.module
-        )
-    });
+    section(&mut text, "paid for by first calls", &report.first_calls, first_call);
     let warm = report.warm();
     if !warm.is_empty() {
         let names: Vec<String> =
@@ -101,6 +93,21 @@ fn never(unused: &Unused, cost: Option<&Cost>) -> String {
         }
         None => format!("{}  imported by {importers}", unused.module),
     }
+}
+
+fn first_call(load: &Load) -> String {
+    let Caller(payer, file, line) = load.payer();
+    let used = if Some(&payer) == load.function.as_ref() {
+        String::new()
+    } else {
+        format!(", first used by {}", user(load))
+    };
+    let cost = ms(load.ns);
+    format!(
+        "the first call of `{payer}` ({}:{line}) pays {cost} for `{}`{used}",
+        file.display(),
+        load.module
+    )
 }
 
 fn user(load: &Load) -> String {
