@@ -1,11 +1,14 @@
 //! The report as text.
 
 use super::{Cost, Report, Unused};
-use crate::lazy::record::{Caller, Load};
+use crate::lazy::record::Load;
 use std::fmt::Write;
 
 /// How many lines a section has at most.
 const LINES: usize = 20;
+
+/// How many callers of a first call are named: enough to tell which request it was.
+const PAYERS: usize = 4;
 
 /// The report, with what the imports cost that were spared.
 pub fn text(report: &Report, costs: &[Cost]) -> String {
@@ -96,18 +99,17 @@ fn never(unused: &Unused, cost: Option<&Cost>) -> String {
 }
 
 fn first_call(load: &Load) -> String {
-    let Caller(payer, file, line) = load.payer();
-    let used = if Some(&payer) == load.function.as_ref() {
-        String::new()
-    } else {
-        format!(", first used by {}", user(load))
-    };
-    let cost = ms(load.ns);
-    format!(
-        "the first call of `{payer}` ({}:{line}) pays {cost} for `{}`{used}",
-        file.display(),
-        load.module
-    )
+    let payers = load.payers();
+    let mut text = String::new();
+    for (index, payer) in payers.iter().take(PAYERS).enumerate() {
+        let joint = if index == 0 { "the first call of " } else { " by " };
+        let _ = write!(text, "{joint}{payer}");
+    }
+    let _ = write!(text, " pays {} for `{}`", ms(load.ns), load.module);
+    if Some(&payers[0].0) != load.function.as_ref() {
+        let _ = write!(text, ", first used by {}", user(load));
+    }
+    text
 }
 
 fn user(load: &Load) -> String {
