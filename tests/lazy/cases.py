@@ -180,12 +180,17 @@ CASES: dict[str, Case] = {
         {"q/__init__.py": "sub = 5\n", "q/sub.py": "v = 1\n"},
         native=False,
     ),
+    "submodule_over_attribute_deeply": Case(
+        "import q.r.sub\nfor _ in range(9):\n    assert q.r.sub.v == 1\n",
+        {"q/__init__.py": "", "q/r/__init__.py": "sub = 5\n", "q/r/sub.py": "v = 1\n"},
+        native=False,
+    ),
     "submodule_over_attribute_as": Case(
         "import q.sub as s\nassert s.v == 1\n",
         {"q/__init__.py": "sub = 5\n", "q/sub.py": "v = 1\n"},
     ),
     "attribute_for_missing_submodule": Case(
-        "import math.pi\nfor _ in range(2):\n    try:\n        math.pi\n"
+        "import math.pi\nfor _ in range(9):\n    try:\n        math.pi\n"
         "    except ModuleNotFoundError as e:\n        assert e.name == 'math.pi'\n"
         "    else:\n        raise AssertionError\n"
     ),

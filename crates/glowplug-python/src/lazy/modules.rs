@@ -230,6 +230,10 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Ob
             errors::show_place(&promise.place, full.as_ptr());
             return Err(());
         }
+        let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), full.as_ptr());
+        if let Some(module) = Object::borrowed(module) {
+            load_hidden(state, &module)?;
+        }
         // CPython gives a submodule to its parent after it has been run: not yet, where it is this thread that runs it.
         let early = ffi::PyDict_Contains(dict, name) == 0;
         let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), full.as_ptr());
@@ -241,6 +245,37 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Ob
         }
         ffi::PySet_Discard(state.lazy_modules, full.as_ptr());
         Ok(None)
+    }
+}
+
+/// Imports those promised submodules of a module that has other attributes of their names: code that is specialised for such an attribute
+/// would ask nobody. `Err`: an exception is set.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn load_hidden(state: &State, module: &Object) -> Result<(), ()> {
+    // SAFETY: GIL by the caller; the list keeps the names alive.
+    unsafe {
+        if ffi::PyModule_Check(module.as_ptr()) == 0 {
+            return Ok(());
+        }
+        let dict = ffi::PyModule_GetDict(module.as_ptr());
+        let parent = ffi::PyDict_GetItemWithError(dict, state.names.name);
+        if parent.is_null() || ffi::PyUnicode_Check(parent) == 0 {
+            return Ok(());
+        }
+        let children = ffi::PyDict_GetItemWithError(state.submodules, parent);
+        if children.is_null() {
+            return Ok(());
+        }
+        let names = Object::owned(ffi::PyDict_Keys(children)).ok_or(())?;
+        for i in 0..ffi::PyList_Size(names.as_ptr()) {
+            let name = ffi::PyList_GetItem(names.as_ptr(), i);
+            if ffi::PyDict_Contains(dict, name) == 1 {
+                load_promised(state, dict, name)?;
+            }
+        }
+        Ok(())
     }
 }
 
