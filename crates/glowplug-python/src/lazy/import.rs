@@ -155,8 +155,10 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
             return Ok(None);
         }
         let Running { stores, whole, code, offset } = running;
-        let place = errors::place_of(&code, offset);
-        modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
+        if modules::is_submodule(&absolute) {
+            let place = errors::place_of(&code, offset);
+            modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
+        }
         note_lazy(state, &absolute, fromlist);
         let made = reference::to_statement(Statement {
             name,
@@ -286,7 +288,7 @@ unsafe fn running_statement(
         let bytecode = frame::bytes(read.bytecode.as_ptr());
         let offset = statement::behind_extensions(bytecode, frame.offset()?);
         let import = read.statements.at(offset)?;
-        if frame.in_try(bytecode, offset) {
+        if frame.in_try(&read, offset) {
             return None;
         }
         for &target in &import.targets {

@@ -248,6 +248,18 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Ob
     }
 }
 
+/// Whether a name has a dot.
+///
+/// # Safety
+/// GIL; `absolute` is a str.
+pub unsafe fn is_submodule(absolute: &Object) -> bool {
+    // SAFETY: by the caller.
+    unsafe {
+        let end = ffi::PyUnicode_GetLength(absolute.as_ptr());
+        ffi::PyUnicode_FindChar(absolute.as_ptr(), u32::from('.'), 0, end, 1) >= 0
+    }
+}
+
 /// Imports those promised submodules of a module that has other attributes of their names: code that is specialised for such an attribute
 /// would ask nobody. `Err`: an exception is set.
 ///
