@@ -263,7 +263,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Usage {
-    /// Not recorded.
+    /// Not recorded, or something was taken out of it by `from` whose use is not seen.
     #[default]
     Unknown,
     /// An attribute of it was read, or code of it called, after its import.
