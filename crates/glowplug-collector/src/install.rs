@@ -4,7 +4,7 @@ use crate::api::{Api, MethodDef, Owned, Ref};
 use crate::counters;
 use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{TIMED, clock, clocks, snapshot};
+use crate::snapshot::{Sample, TIMED, clock, clocks, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -36,6 +36,7 @@ pub fn when_ready(api: &'static Api) {
     if INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
+    Sample::calibrate();
     note_prices();
     watch_collections(api, modules);
     know_called(api, module(c"_imp").as_ref());
@@ -162,6 +163,8 @@ fn note_prices() {
     const TIMES: u64 = 16;
     const COUNTS: u64 = 1024;
     let now = || clock(libc::CLOCK_THREAD_CPUTIME_ID);
+    // The first one looks at the resident memory, which is counted by itself.
+    snapshot();
     let moments = [
         now(),
         repeat(TIMES, clocks, now),

@@ -6,7 +6,7 @@ use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, none, 
 use crate::counters;
 use crate::intern;
 use crate::names;
-use crate::sites;
+use crate::sites::{self, Import, Site};
 use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
 use crate::usage;
@@ -132,13 +132,15 @@ unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     };
     let site = sites::of_frame(if globals == none() { ptr::null_mut() } else { globals });
     let statement = !globals.is_null() && keywords.is_null() && !positional(arguments, 4).is_null();
-    sites::note_edge(&site, name, level, from, statement);
     let before = sites::enter(site);
     sample.end();
     let within = usage::ImportSystem::enter();
     let outcome = IMPORT.call(arguments, keywords);
     drop(within);
+    let sample = Sample::begin();
     sites::enter(before);
+    note_edge(&site, &Import { name, level, from, statement }, outcome);
+    sample.end();
     if !outcome.is_null() {
         usage::imported(outcome, from);
     }
@@ -149,10 +151,9 @@ unsafe extern "C" fn find_and_load(_: Ref, arguments: Ref, keywords: Ref) -> Ref
     let name = positional(arguments, 0);
     // Only importlib.import_module comes here without our `__import__` around it.
     let by_call = positional(arguments, 1) != IMPORT.original();
-    let before = by_call.then(|| {
+    let call = by_call.then(|| {
         let site = sites::of_frame(ptr::null_mut());
-        sites::note_edge(&site, name, 0, ptr::null_mut(), false);
-        sites::enter(site)
+        (site, sites::enter(site))
     });
     let within = usage::ImportSystem::enter();
     let outcome = if is_loaded(name) {
@@ -161,10 +162,19 @@ unsafe extern "C" fn find_and_load(_: Ref, arguments: Ref, keywords: Ref) -> Ref
         load(name, arguments, keywords)
     };
     drop(within);
-    if let Some(before) = before {
+    if let Some((site, before)) = call {
         sites::enter(before);
+        let import = Import { name, level: 0, from: ptr::null_mut(), statement: false };
+        note_edge(&site, &import, outcome);
     }
     outcome
+}
+
+/// Notes an import that is over, also one that has failed.
+fn note_edge(site: &Site, import: &Import, outcome: Ref) {
+    let raised = outcome.is_null().then(Raised::set_aside);
+    sites::note_edge(site, import, outcome);
+    drop(raised);
 }
 
 /// Whether `sys.modules` has a name.
