@@ -116,7 +116,10 @@ def test_threads_and_cycles(tmp_path, python):
         threaded=BURN,
         ring_a="import ring_b\n",
         ring_b="import ring_a\n",
-        main="import threading, ring_a\nt = threading.Thread(target=__import__, "
+        # Imports of what is loaded already close no cycle, whatever the graph looks like.
+        uses="import used\n",
+        used="def later():\n    import uses\n",
+        main="import threading, ring_a, uses, used\nused.later()\nt = threading.Thread(target=__import__, "
         "args=('threaded',))\nt.start()\nt.join()\n",
     )
     found = start(tmp_path, "main.py", python=python)
@@ -124,7 +127,7 @@ def test_threads_and_cycles(tmp_path, python):
     assert found.module("threaded")["thread"] == 1
     assert found.module("ring_a")["thread"] == 0
     cycles = [{names[m] for m in cycle} for cycle in found.process["cycles"]]
-    assert {"ring_a", "ring_b"} in cycles
+    assert cycles == [{"ring_a", "ring_b"}]
     check_sums(found)
 
 
@@ -238,17 +241,3 @@ def test_several_runs_are_medians_with_a_spread(tmp_path, python):
     assert module["spread"]["cpu_low_ns"] <= module["own"]["cpu_ns"]
     assert module["own"]["cpu_ns"] <= module["spread"]["cpu_high_ns"]
     check_sums(found)
-
-
-def test_a_starved_program_says_how_it_was_starved(tmp_path, python):
-    write(tmp_path, burns=BURN)
-    found = start(tmp_path, "--cpus", "0.2", "-c", "import burns", python=python)
-    limits = found.profile["run"]["constraint"]
-    assert limits["method"] in (
-        "cgroup v2",
-        "cgroup v1",
-        "systemd-run",
-        "SIGSTOP and SIGCONT",
-    )
-    if limits["method"] != "systemd-run":
-        assert limits["throttled_ns"] > 0
