@@ -119,15 +119,16 @@ def test_threads_and_cycles(tmp_path, python):
         # Imports of what is loaded already close no cycle, whatever the graph looks like.
         uses="import used\n",
         used="def later():\n    import uses\n",
-        main="import threading, ring_a, uses, used\nused.later()\nt = threading.Thread(target=__import__, "
-        "args=('threaded',))\nt.start()\nt.join()\n",
+        main="import threading, ring_a, uses, used\nused.later()\n"
+        "t = threading.Thread(target=__import__, args=('threaded',))\nt.start()\nt.join()\n",
     )
     found = start(tmp_path, "main.py", python=python)
     names = [m["name"] for m in found.process["modules"]]
     assert found.module("threaded")["thread"] == 1
     assert found.module("ring_a")["thread"] == 0
     cycles = [{names[m] for m in cycle} for cycle in found.process["cycles"]]
-    assert cycles == [{"ring_a", "ring_b"}]
+    assert {"ring_a", "ring_b"} in cycles
+    assert not {"uses", "used"} & set().union(*cycles)
     check_sums(found)
 
 
