@@ -29,11 +29,11 @@ test-rust: toolchain
 	then set -x; cargo nextest run --workspace --exclude glowplug-python; \
 	else set -x; cargo test --workspace --exclude glowplug-python; fi
 
-# Environments with packages are made for the list `data` alone; what needs another is skipped where nobody ran `make packages`.
+# Of the environments with packages, `data` alone is made and used; `make packages` runs what needs another.
 # What fails where two tests share the machine is run once more by itself: only what fails then as well has failed.
 test-python: build tools pythons
 	GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n $$(($$(nproc) + 1)) || \
-	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
+	  GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
 
 # All popular packages: gigabytes, and half an hour the first time.
 packages: build tools

@@ -6,7 +6,18 @@ before it is frozen and after it was thawed; see `glowplug.hooks`.
 
 from .hooks import after_thaw, before_freeze
 
-__all__ = ["__version__", "after_thaw", "before_freeze"]
+__all__ = ["__version__", "after_thaw", "before_freeze", "freeze_point"]
+
+
+def freeze_point():
+    """Says that everything that a start needs has been imported: `glowplug freeze` runs a service
+    no further than here to learn what that is. Does nothing at any other time.
+    """
+    import sys
+
+    reached = getattr(sys, "_glowplug_freeze_point", None)
+    if reached is not None:
+        reached()
 
 
 def __getattr__(name):

@@ -97,7 +97,9 @@ def test_process_1_again_and_again(starter, namespace, packages):
     script = program(starter)
     frozen_inside(starter, namespace, script)
     reports = [line for _ in range(STARTS) for line in draw(starter, namespace, script)]
-    assert [pid for _, pid, _ in reports[:4]] == [2, 3, 4, 1]
+    first, *others = (pid for _, pid, _ in reports[:4])
+    # A thread that helps to look at many inputs has an id as well.
+    assert first in (2, 3) and others == [first + 1, first + 2, 1]
     require_all_different(reports)
 
 

@@ -64,6 +64,44 @@ def test_arguments(starter, how):
         assert way.startswith(expected), way
 
 
+def test_words_of_tensorflow(starter):
+    """It looks for some words in the arguments: the reviewed table names them."""
+    package = starter.folder / "project" / "tensorflow"
+    for folder in (package, package / "python", package / "python" / "distribute"):
+        write(folder / "__init__.py", "")
+    write(
+        package / "python" / "distribute" / "combinations.py",
+        "import sys\nGPU = any('test_gpu' in word for word in sys.argv)\n",
+    )
+    script = write(
+        starter.folder / "project" / "main.py",
+        "import tensorflow.python.distribute.combinations as looks\nimport sys\n"
+        "print(looks.GPU, sys.argv[1:])\n",
+    )
+    if starter.glowplug:
+        starter.ensure_frozen(script)
+    without = starter.both(script, "--output", "gpu", expect=0)
+    assert without.stdout.startswith(b"False")
+    found = starter.plain(script, "--job=test_gpu")
+    assert found.stdout.startswith(b"True")
+    if starter.glowplug:
+        before = starter.images()
+        way, outcome = starter.explained(script, "--job=test_gpu")
+        assert way == "plain: an argument holds `test_gpu`, which the program's imports look for"
+        require_same(found, outcome)
+        starter.wait_until_idle()
+        assert starter.images() == before
+        shown = starter.execute("images", "show", "--inputs", before[0])
+        assert "argument   test_gpu" in shown.text(), shown
+        # Glowplug itself tells whether the script's own name holds such a word.
+        named = script.rename(script.with_name("test_gpu.py"))
+        starter.start(named)
+        starter.wait_until_idle()
+        way, outcome = starter.explained(named)
+        assert way.startswith("not preloaded: tensorflow.python.distribute.combinations"), way
+        require_same(starter.plain(named), starter.start(named, via="thaw"))
+
+
 TERMINAL = {
     "stdout": "import sys\nFOUND = sys.stdout.isatty()",
     "descriptor": "import os\nFOUND = [os.isatty(fd) for fd in (0, 1, 2)]",

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
 
 /// Least number that the socket gets.
 const FAR: RawFd = 100;
@@ -59,6 +59,11 @@ impl Freezer {
             let number = if far >= 0 { far } else { descriptor };
             Some(Freezer { socket: File::from_raw_fd(number) })
         }
+    }
+
+    /// The socket's number, which stays open.
+    pub fn into_descriptor(self) -> RawFd {
+        self.socket.into_raw_fd()
     }
 
     /// Reads the job.

@@ -15,6 +15,7 @@
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
 //! | `hooks.rs`, `python/hooks.py` | what modules want done before the freeze and after the thaw |
 //! | `program.rs` | runs `__main__` as CPython's `main` would |
+//! | `trial.rs`, `python/trial.py` | a service up to its first socket |
 //! | `collector.rs` | what `gc` tells of preloaded objects |
 //! | `listening.rs` | listeners in front of built-in functions while imports are recorded |
 //! | `method.rs` | the definitions of built-in functions |
@@ -55,6 +56,8 @@ mod still;
 #[cfg(feature = "freeze")]
 mod thawed;
 #[cfg(feature = "freeze")]
+mod trial;
+#[cfg(feature = "freeze")]
 mod watch;
 
 use std::ffi::{c_char, c_int};
@@ -85,6 +88,11 @@ pub unsafe extern "C" fn glowplug_main(
         // SAFETY: argc and argv are main's.
         return unsafe { lazy::run(&job, argc, argv) };
     }
+    #[cfg(feature = "freeze")]
+    if job.contains_key(trial::KIND) {
+        // SAFETY: argc and argv are main's.
+        return unsafe { trial::run(freezer, &job, argc, argv) };
+    }
     // SAFETY: argc and argv are main's.
     unsafe { freeze(&mut freezer, &job, argc, argv) }
 }
@@ -102,6 +110,8 @@ unsafe fn freeze(
 ) -> c_int {
     still::default_signals();
     let environment = environment::Snapshot::take();
+    // Until preload.py listens, the import system alone lists folders: it looks for `encodings`.
+    native::change_recorder_flags(native::FINDER_LISTS, 0);
     // SAFETY: by the caller.
     let has_site = match unsafe { interpreter::initialise(argc, argv) } {
         Ok(has_site) => has_site,

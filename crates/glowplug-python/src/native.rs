@@ -69,6 +69,18 @@ pub fn stop_recorder() {
     }
 }
 
+/// Has `callback` called with a word, before the process binds or connects a socket.
+pub fn call_at_sockets(callback: unsafe extern "C" fn(*const c_char)) {
+    // SAFETY: the recorder exports `void glowplug_recorder_at_sockets(void (*)(const char *))`.
+    unsafe {
+        let set = recorder(c"glowplug_recorder_at_sockets");
+        if !set.is_null() {
+            type Set = unsafe extern "C" fn(unsafe extern "C" fn(*const c_char));
+            std::mem::transmute::<*mut c_void, Set>(set)(callback);
+        }
+    }
+}
+
 /// Starts the threads that the recorder has held back, in a thawed process.
 pub fn start_held_threads() {
     // SAFETY: the recorder exports `int glowplug_recorder_start_threads(void)`; a thawed process calls it once.
@@ -85,18 +97,29 @@ unsafe extern "C" fn recorder_flags(
     _: *mut ffi::PyObject,
     arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: called by CPython with a tuple; the recorder exports `void glowplug_recorder_flags(uint64_t, uint64_t)`.
+    // SAFETY: called by CPython with a tuple.
     unsafe {
         let argument = |i| ffi::PyLong_AsUnsignedLongLong(ffi::PyTuple_GetItem(arguments, i));
         let (set, clear) = (argument(0), argument(1));
         if !ffi::PyErr_Occurred().is_null() {
             return ptr::null_mut();
         }
+        change_recorder_flags(set, clear);
+        object::none().into_ptr()
+    }
+}
+
+/// The recorder's flag that the import system's finder is listing.
+pub const FINDER_LISTS: u64 = 1;
+
+/// Sets and clears flags of the recorder, in this order.
+pub fn change_recorder_flags(set: u64, clear: u64) {
+    // SAFETY: the recorder exports `void glowplug_recorder_flags(uint64_t, uint64_t)`.
+    unsafe {
         let flags = recorder(c"glowplug_recorder_flags");
         if !flags.is_null() {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(u64, u64)>(flags)(set, clear);
         }
-        object::none().into_ptr()
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the extension calls. It finds these functions with `dlsym`, since a process that was not
 //! started with the recorder does not have them.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::notes;
 use crate::record::{self, Detail, Record};
@@ -43,4 +45,24 @@ pub unsafe extern "C" fn glowplug_recorder_stop() {
 #[unsafe(no_mangle)]
 pub extern "C" fn glowplug_recorder_active() -> c_int {
     c_int::from(Record::of(Detail::Light).is_some())
+}
+
+/// Called with a word before a socket is bound or connected.
+type AtSocket = unsafe extern "C" fn(*const c_char);
+
+/// An [`AtSocket`], or null.
+static AT_SOCKETS: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+/// Has `callback` called before this process binds a socket, or connects one to the network.
+#[unsafe(no_mangle)]
+pub extern "C" fn glowplug_recorder_at_sockets(callback: AtSocket) {
+    AT_SOCKETS.store(callback as *mut c_void, Ordering::Release);
+}
+
+/// What is to be called before a socket is used.
+pub fn at_sockets() -> Option<AtSocket> {
+    let callback = AT_SOCKETS.load(Ordering::Acquire);
+    // SAFETY: what is not null was stored as an `AtSocket`.
+    (!callback.is_null())
+        .then(|| unsafe { core::mem::transmute::<*mut c_void, AtSocket>(callback) })
 }

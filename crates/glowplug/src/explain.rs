@@ -15,6 +15,11 @@ pub fn apart(module: &str, cause: &str) {
     line(format_args!("glowplug: not preloaded: {module}, which {cause} when it is imported"));
 }
 
+/// Says something about how a command comes along.
+pub fn note(text: impl Display) {
+    line(format_args!("note: {text}"));
+}
+
 /// Reports an error.
 pub fn error(error: impl Display) {
     line(format_args!("error: {error}"));

@@ -1,9 +1,10 @@
 //! Digests that name things in the cache: above all the key, which selects an image before its inputs are checked.
 
-use crate::commandline::{CommandLine, Target};
+use crate::commandline::{CommandLine, Target, holds};
 use crate::privilege;
 use crate::settings::{Environment, Preload};
 use rustix::thread::CpuSet;
+use std::ffi::CStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -251,13 +252,35 @@ pub fn is_key_variable(name: &[u8]) -> bool {
     VARIABLES.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// What stands before a word in place of the name of a variable.
+const WORD: &[u8] = b"==";
+
+/// The name, for a selector, of a word that imports look for in the program's arguments: an image is for starts without it.
+pub fn word_name(word: &[u8]) -> Vec<u8> {
+    [WORD, word].concat()
+}
+
+/// The word that a selector has in place of the name of a variable.
+pub fn as_word(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(WORD)
+}
+
+/// The first word among the names of a selector that one of `arguments` holds.
+pub fn word_among<'n>(
+    names: impl IntoIterator<Item = &'n [u8]>,
+    arguments: &[&CStr],
+) -> Option<&'n [u8]> {
+    let mut words = names.into_iter().filter_map(as_word);
+    words.find(|word| arguments.iter().any(|argument| holds(argument.to_bytes(), word)))
+}
+
 /// The digest of the values of the variables that a selector names; unset is not the same as empty.
 pub fn of_values<'a>(
     names: impl IntoIterator<Item = &'a [u8]>,
     environment: &Environment,
 ) -> Digest {
     let mut fields = Fields::new("values");
-    for name in names {
+    for name in names.into_iter().filter(|name| as_word(name).is_none()) {
         if let [b'=', prefix @ ..] = name {
             let mut variables: Vec<_> =
                 environment.variables().filter(|(name, _)| name.starts_with(prefix)).collect();
@@ -276,7 +299,7 @@ pub fn of_values<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::{CStr, CString};
+    use std::ffi::CString;
 
     #[test]
     fn hexadecimal_is_read_back() {
@@ -363,5 +386,15 @@ mod tests {
         let empty = of_values(names(), &environment(&["A="]));
         assert_ne!(unset, empty);
         assert_eq!(unset, of_values(names(), &environment(&["C=1"])));
+    }
+
+    #[test]
+    fn words_are_looked_for_in_arguments_and_are_no_variables() {
+        let names = [&b"A"[..], b"=B", b"==gpu"];
+        assert_eq!(word_name(b"gpu"), names[2]);
+        assert_eq!(word_among(names, &[c"a.py", c"--with-gpu=1"]), Some(&b"gpu"[..]));
+        assert_eq!(word_among(names, &[c"a.py", c"A", c"=B"]), None);
+        let with = of_values(names, &environment(&["A=1"]));
+        assert_eq!(with, of_values(names[..2].iter().copied(), &environment(&["A=1"])));
     }
 }

@@ -21,6 +21,7 @@ pub mod renewal;
 pub mod runtime;
 pub mod script;
 pub mod secrets;
+pub mod service;
 pub mod settings;
 pub mod source;
 pub mod stamp;

@@ -1,5 +1,5 @@
-//! What an image says about itself for people. Nothing is decided by it but what is preloaded when the image is renewed, so everything
-//! in it is optional.
+//! What an image says about itself for people. Nothing is decided by it but what is preloaded when the image is renewed, and by which
+//! options and variables an image file fits, so everything in it is optional.
 
 use crate::freeze::KeptApart;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Meta {
     pub preload: Vec<String>,
     /// The environment variables that the imports read.
     pub env_names: Vec<String>,
+    /// Digest (hexadecimal) of those variables' values, which an image file goes by.
+    pub values: Option<String>,
     /// What was noticed when it was frozen.
     pub notes: Vec<String>,
     /// Modules that are imported at each start, and why.
@@ -35,6 +37,11 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// The interpreter's minor version.
+    pub fn minor(&self) -> Option<u8> {
+        self.python_version.as_deref()?.split('.').nth(1)?.parse().ok()
+    }
+
     /// Reads a Meta section; one that is damaged says nothing.
     pub fn of(section: &[u8]) -> Meta {
         serde_json::from_slice(section).unwrap_or_default()

@@ -139,3 +139,9 @@ pub fn settings_of(
     };
     Settings::load(&command.options, environment, &begin)
 }
+
+/// Where CPython 3.`minor` looks for the user's own packages (site.getusersitepackages); `None` without a home.
+pub fn packages_of_user(minor: u8, environment: &Environment) -> Option<PathBuf> {
+    let home = environment.non_empty("HOME")?;
+    Some(Path::new(home).join(format!(".local/lib/python3.{minor}/site-packages")))
+}

@@ -74,7 +74,8 @@ print(
 )
 print(importlib.import_module("json.tool").__name__, importlib.reload(json) is json)
 print(importlib.resources.files("json").joinpath("__init__.py").is_file())
-print(json.loads.__code__.co_filename == json.__file__, json.__cached__, json.__spec__.cached)
+print(json.loads.__code__.co_filename == json.__file__, json.__spec__.cached)
+print(getattr(json, "__cached__", None))
 print(sys.intern("inter" + "ned") is sys.intern("interned"), sys.getrefcount(object()) < 4)
 help_text = io.StringIO()
 sys.stdout, kept = help_text, sys.stdout

@@ -27,6 +27,7 @@ class GlowplugImporting:
         self.closely = "closely" in job
         self.apart = frozenset(job.get("apart", ()))
         self.blocking = "blocking" in job
+        self.settings_apart = "settings" in job
         # Until site is done nothing can be kept apart: what happens is the start's own doing.
         self.starting = True
         self.stack = []
@@ -114,6 +115,22 @@ class GlowplugImporting:
     def act(self, kind, detail=""):
         """Notes an act of the innermost module."""
         self.acts.setdefault((self.innermost(), kind), detail)
+
+    def reads(self, name):
+        """Notes that the innermost module has read a variable, where settings are kept apart."""
+        if self.settings_apart and self.is_application(self.innermost()):
+            self.act("variable " + name)
+
+    def is_application(self, name):
+        """Whether a module is neither installed nor the interpreter's own."""
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        origin = getattr(spec, "origin", None) or ""
+        if not origin.startswith("/"):
+            return False
+        folders = origin.split("/")
+        if "site-packages" in folders or "dist-packages" in folders:
+            return False
+        return not origin.startswith(sys.modules["os"].__file__.rpartition("/")[0] + "/")
 
     def find_spec(self, original):
         """Stands for the function by which CPython looks for a module that is not loaded."""

@@ -17,6 +17,7 @@ def mend(start, native):
     if umask_change is not None:
         os.umask(umask_change)
     renew(native)
+    _home(os)
     _arguments(os, start)
     _importer(start.get("script"))
     _signals(start["ignored"])
@@ -46,6 +47,16 @@ def _environment(os, entries):
             os.unsetenv(name)
         else:
             os.putenv(name, value)
+
+
+def _home(os):
+    """Where site finds the user's own packages. Starts that have any there are not thawed from an
+    image of somebody who lives elsewhere.
+    """
+    site = sys.modules.get("site")
+    if site is not None and environment.get(b"HOME") != os.environ._data.get(b"HOME"):
+        site.USER_BASE = site.USER_SITE = None
+        site.getusersitepackages()
 
 
 def _arguments(os, start):

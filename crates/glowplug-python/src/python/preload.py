@@ -68,6 +68,11 @@ class GlowplugRecording:
             self.listened_to.append(function)
 
     def start(self):
+        self.native["recorder_flags"](0, 1)
+        # What was looked for until now has been found, if not here.
+        for path, finder in sys.path_importer_cache.items():
+            if isinstance(finder, _external.FileFinder):
+                self.lookups[path] = {name.rpartition(".")[2] for name in sys.modules}
         self.replace(_external.FileFinder, "find_spec", self.find_spec)
         self.replace(_external.FileFinder, "_fill_cache", self.fill_cache)
         self.replace(_external._LoaderBasics, "exec_module", self.exec_module)
@@ -274,8 +279,12 @@ class GlowplugRecording:
             if isinstance(key, (str, bytes)):
                 frame = _reader(sys._getframe(1))
                 name = key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
-                if frame is None or not self.is_accounted_for(frame, name):
+                if self.importing.starting and name == "HOME":
+                    # What site makes of it is made again where it is another one.
+                    pass
+                elif frame is None or not self.is_accounted_for(frame, name):
                     self.names.add(name)
+                    self.importing.reads(name)
             return original(environ, key)
 
         return __getitem__

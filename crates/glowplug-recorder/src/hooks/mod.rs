@@ -19,11 +19,12 @@ mod status;
 mod threads;
 
 /// Defines hooks that call the real function first, then take a note of `$outcome`. The note is
-/// unsafe code: it may rely on the real function having accepted the arguments.
+/// unsafe code: it may rely on the real function having accepted the arguments. What stands behind
+/// `before` is done before the real function.
 macro_rules! hooks {
     ($(
         fn $name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty
-            => |$outcome:ident| $note:expr;
+            $(, before $first:expr)? => |$outcome:ident| $note:expr;
     )*) => {$(
         #[doc = concat!("Stands for `", stringify!($name), "` of libc.")]
         ///
@@ -35,6 +36,8 @@ macro_rules! hooks {
             let Some(real) = $crate::next::next!(NAME, fn($($kind),*) -> $result) else {
                 return $crate::next::missing();
             };
+            // SAFETY: the arguments are our caller's.
+            $(unsafe { $first };)?
             // SAFETY: the arguments are our caller's, who means them for this very function.
             let $outcome = unsafe { real($($argument),*) };
             // SAFETY: the real function has read what the note reads.

@@ -94,6 +94,11 @@ pub enum UsageError {
     BadModule(String),
 }
 
+/// Whether an argument holds a word anywhere.
+pub fn holds(argument: &[u8], word: &[u8]) -> bool {
+    argument.windows(word.len().max(1)).any(|window| window == word)
+}
+
 /// Parses the arguments behind `glowplug run`.
 ///
 /// # Errors
@@ -144,6 +149,16 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<CommandLine<'a>, UsageError> 
         target_offset,
         python_argv,
     })
+}
+
+/// How many arguments are Glowplug's own options, before the first that is not.
+pub fn own_options(arguments: &[&CStr]) -> usize {
+    let mut options = RunOptions::default();
+    let mut taken = 0;
+    while let Ok(more @ 1..) = take_own(&arguments[taken..], &mut options) {
+        taken += more;
+    }
+    taken
 }
 
 /// How the options end.

@@ -4,14 +4,15 @@ use crate::cache::{Cache, CacheError};
 use crate::commandline::{self, Target};
 use crate::freeze::plan::{self, Known};
 use crate::freeze::publish::{self, PublishError};
-use crate::freeze::{FreezeError, Preload, Recipe, detached};
+use crate::freeze::trial::{Trial, TrialError};
+use crate::freeze::{FreezeError, Needed, Preload, Recipe, detached};
 use crate::inputs::Record;
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::key::Digest;
 use crate::runtime::Runtime;
 use crate::settings::{Environment, Settings};
 use crate::start::{self, Start};
-use crate::{exit, explain, privilege};
+use crate::{exit, explain, privilege, service};
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io;
@@ -20,12 +21,21 @@ use std::path::PathBuf;
 
 /// Makes an image.
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "glowplug freeze -o FILE --preload MODULES [python options]\n       \
-                      glowplug freeze [--python PATH] -- [python options] SCRIPT | -m MODULE | -c CODE")]
+#[command(
+    override_usage = "glowplug freeze -o FILE --app MODULE[:ATTRIBUTE] [-- COMMAND]\n       \
+                      glowplug freeze -o FILE --preload MODULES [python options]\n       \
+                      glowplug freeze [--python PATH] -- [python options] SCRIPT | -m MODULE | -c CODE"
+)]
 pub struct Freeze {
     /// Write the image to this file, for `glowplug thaw`
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// The application of a service, as its server is told: it is imported from the working directory
+    #[arg(long, value_name = "MODULE[:ATTRIBUTE]", requires = "output")]
+    app: Option<String>,
+    /// Run COMMAND no further than to the end of this module's import, or to this function's first call
+    #[arg(long, value_name = "MODULE[:FUNCTION]", requires = "output")]
+    until: Option<String>,
     /// Modules to import, in order
     #[arg(long, value_name = "MODULES", value_delimiter = ',')]
     preload: Vec<String>,
@@ -38,7 +48,7 @@ pub struct Freeze {
     /// Make the image anew that there is
     #[arg(long, hide = true, requires = "detached")]
     renewal: bool,
-    /// Python's options; without `-o`, what `glowplug run` would be given
+    /// Python's options; with `--app`, the usual command of the service; without `-o`, what `glowplug run` would be given
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }
@@ -80,6 +90,11 @@ enum Failure {
     /// A part of Glowplug is missing.
     #[error("Glowplug's own part {} is missing\nhelp: install Glowplug again", .0.display())]
     Runtime(PathBuf),
+    /// Nothing could be learned from the service.
+    #[error(
+        "{0}\nhelp: name what it imports with `--app` or `--preload`, or where to stop with `--until` or `glowplug.freeze_point()`"
+    )]
+    Trial(#[from] TrialError),
     /// The freeze itself failed.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -97,6 +112,7 @@ impl Failure {
             | Failure::Probe(_)
             | Failure::Cache(_)
             | Failure::Lock { .. }
+            | Failure::Trial(_)
             | Failure::Runtime(_) => exit::IMAGE,
         }
     }
@@ -132,8 +148,9 @@ fn into_file(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let Some(output) = &options.output else { return Ok(()) };
-    if options.preload.is_empty() {
-        let hint = "nothing to preload\nhelp: name modules, as in `--preload json,asyncio`";
+    if options.preload.is_empty() && options.app.is_none() && !is_service(options, arguments) {
+        let hint = "nothing to preload\nhelp: name modules, as in `--preload json,asyncio`, or the \
+                    application of a service, as in `--app main:app`";
         return Err(Failure::Usage(hint.to_owned()));
     }
     if let Some(obstacle) = privilege::obstacle() {
@@ -149,26 +166,97 @@ fn into_file(
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let interpreter = Interpreter::find(&settings, environment, folder.as_deref())?;
     let probe = probe(&interpreter, None)?;
-    let path = folder.map_or(interpreter.path.clone(), |folder| folder.join(&interpreter.path));
-    let recipe = Recipe {
-        extra_files: plan::interpreter_files(&path, &probe),
-        interpreter: path,
-        options: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-        preload: options
-            .preload
-            .iter()
-            .map(|module| Preload { module: module.clone(), optional: false })
-            .collect(),
+    let interpreter =
+        folder.as_ref().map_or(interpreter.path.clone(), |folder| folder.join(&interpreter.path));
+    let mut recipe = Recipe {
+        extra_files: plan::interpreter_files(&interpreter, &probe),
+        interpreter,
+        options: Vec::new(),
+        preload: options.preload.iter().map(|module| preload(module, false)).collect(),
         apart: Vec::new(),
         roots: Vec::new(),
         path0: None,
         program: None,
         key: Digest(Default::default()),
+        variables: Needed::without_key(),
+        settings_apart: false,
         allowed_secrets: settings.allow_secrets,
         target: format!("any program on {}", options.preload.join(", ")),
         version: plan::version(&probe),
     };
-    Ok(publish::into_file(&recipe, &runtime(environment, &recipe)?, environment, output)?)
+    let runtime = runtime(environment, &recipe)?;
+    if is_service(options, arguments) {
+        add_service(&mut recipe, options, arguments, &runtime, environment)?;
+    } else {
+        recipe.options = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    }
+    if has_packages_of_user(&recipe, environment) {
+        recipe.variables.add(b"HOME");
+    }
+    Ok(publish::into_file(&recipe, &runtime, environment, output)?)
+}
+
+fn preload(module: &str, optional: bool) -> Preload {
+    Preload { module: module.to_owned(), optional }
+}
+
+/// Whether a service is to be frozen, not any program on some modules.
+fn is_service(options: &Freeze, arguments: &[&CStr]) -> bool {
+    let names_program =
+        || commandline::parse(arguments).is_ok_and(|c| !matches!(c.target, Target::Interactive));
+    options.app.is_some() || options.until.is_some() || names_program()
+}
+
+/// Adds what a service imports: its application, and what its command has imported when it is about to serve.
+fn add_service(
+    recipe: &mut Recipe,
+    options: &Freeze,
+    command: &[&CStr],
+    runtime: &Runtime,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let application = options.app.as_deref().map(|app| app.split(':').next().unwrap_or(app));
+    recipe.settings_apart = true;
+    recipe.path0 = start::working_directory();
+    recipe.target = match application {
+        Some(module) => format!("the service {module}"),
+        None => "a service".to_owned(),
+    };
+    if command.is_empty() {
+        recipe.preload.extend(application.map(|module| preload(module, false)));
+        return Ok(());
+    }
+    let arguments = service::python_arguments(command, &recipe.interpreter, environment)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let words: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
+    let parsed = commandline::parse(&words).map_err(|error| Failure::Usage(error.to_string()))?;
+    recipe.options = parsed.python_options.iter().map(|&option| option.to_owned()).collect();
+    let trial = Trial {
+        interpreter: &recipe.interpreter,
+        minor: recipe.version.1,
+        arguments: &arguments,
+        until: options.until.as_deref(),
+    };
+    let reached = trial.run(runtime, environment)?;
+    explain::note(format_args!(
+        "the service came as far as {}, with {} modules",
+        reached.what,
+        reached.modules.len()
+    ));
+    // In the service's own order: what it imports first changes nothing of what the application sets up.
+    let learned = reached.modules.iter().filter(|&module| !options.preload.contains(module));
+    recipe
+        .preload
+        .extend(learned.map(|module| preload(module, Some(module.as_str()) != application)));
+    if let Some(module) = application.filter(|&name| !reached.modules.iter().any(|m| m == name)) {
+        recipe.preload.push(preload(module, false));
+    }
+    Ok(())
+}
+
+/// Whether the user who freezes has packages of his own, which others do not have.
+fn has_packages_of_user(recipe: &Recipe, environment: &Environment) -> bool {
+    start::packages_of_user(recipe.version.1, environment).is_some_and(|folder| folder.is_dir())
 }
 
 fn into_cache(

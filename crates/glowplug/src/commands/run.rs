@@ -49,6 +49,9 @@ pub enum Reason {
     /// The settings are wrong; the error has been reported.
     #[error("the settings are wrong")]
     Settings,
+    /// The imports look for this word in the program's arguments, and no image is made for what they do then.
+    #[error("an argument holds `{0}`, which the program's imports look for")]
+    Word(String),
     /// The image does not fit this machine or process.
     #[error("{0}")]
     Misfit(&'static str),
@@ -67,6 +70,7 @@ impl Reason {
             | Reason::PlainOnly(_)
             | Reason::Interpreter(_)
             | Reason::Refused(_)
+            | Reason::Word(_)
             | Reason::Settings
             | Reason::Thaw(_) => false,
         }
@@ -139,6 +143,9 @@ fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, R
     let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
     let cache = Cache::open(folder)?;
     let selector = cache.selector(&freezable.key).ok_or_else(|| no_image(start, &cache))?;
+    if let Some(word) = key::word_among(selector.names(), &start.command.python_argv) {
+        return Err(Reason::Word(String::from_utf8_lossy(word).into_owned()));
+    }
     let values = key::of_values(selector.names(), start.environment);
     let image = cache.open_image(&freezable.key, &values)?;
     image.read_ahead();

@@ -2,12 +2,14 @@
 
 use crate::cache::OpenImage;
 use crate::commandline;
+use crate::commands::run::Reason;
+use crate::key;
 use crate::launch::thaw::{self, Thaw};
 use crate::meta::Meta;
 use crate::runtime::Runtime;
 use crate::settings::{Environment, Layer, Via};
-use crate::{exit, explain, inputs, launch, privilege};
-use std::ffi::{CStr, CString, OsStr};
+use crate::{exit, explain, inputs, launch, privilege, service, start};
+use std::ffi::{CStr, CString, NulError, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -29,11 +31,6 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             return exit::USAGE;
         }
     };
-    let rest = match rest {
-        [dashes, rest @ ..] if dashes.to_bytes() == b"--" => rest,
-        rest => rest,
-    };
-    let mut given: Vec<CString> = Vec::new();
     let path = Path::new(OsStr::from_bytes(file.to_bytes()));
     let image = match open(path) {
         Ok(image) => image,
@@ -43,8 +40,14 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
         }
     };
     let meta = Meta::of(image.meta());
-    given.extend(meta.options.iter().filter_map(|option| CString::new(option.as_bytes()).ok()));
-    let all: Vec<&CStr> = given.iter().map(CString::as_c_str).chain(rest.iter().copied()).collect();
+    let given = match words(&meta, rest, environment) {
+        Ok(words) => words,
+        Err(error) => {
+            explain::error(error);
+            return exit::USAGE;
+        }
+    };
+    let all: Vec<&CStr> = given.iter().map(CString::as_c_str).collect();
     let command = match commandline::parse(&all) {
         Ok(command) => command,
         Err(error) => {
@@ -63,6 +66,9 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     };
     let obstacle = match fits(&image, &command, &meta, environment) {
         Ok(runtime) => {
+            if command.options.explain {
+                meta.apart.iter().for_each(|kept| explain::apart(&kept.module, &kept.cause));
+            }
             let thaw = Thaw {
                 restorer: &runtime.restorer(),
                 interpreter: &interpreter,
@@ -87,6 +93,26 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     };
     explain::error(format_args!("cannot thaw {}: {reason}", path.display()));
     exit::FORCED
+}
+
+/// The image's options, Glowplug's own among what is given, and python's arguments for the command behind them.
+fn words(
+    meta: &Meta,
+    given: &[&CStr],
+    environment: &Environment,
+) -> Result<Vec<CString>, NulError> {
+    let options = meta.options.iter().map(|option| CString::new(option.as_bytes()));
+    let mut words = options.collect::<Result<Vec<_>, _>>()?;
+    let (own, mut command) = given.split_at(commandline::own_options(given));
+    if let [dashes, rest @ ..] = command
+        && dashes.to_bytes() == b"--"
+    {
+        command = rest;
+    }
+    words.extend(own.iter().map(|&word| word.to_owned()));
+    let interpreter = Path::new(meta.python.as_deref().unwrap_or_default());
+    words.extend(service::python_arguments(command, interpreter, environment)?);
+    Ok(words)
 }
 
 /// Whether the image's inputs need not be compared.
@@ -116,6 +142,21 @@ fn fits(
     let terminal = || std::io::IsTerminal::is_terminal(&std::io::stdin());
     if let Some(obstacle) = command.thaw_obstacle(environment, terminal) {
         return Err(plain(obstacle.to_string()));
+    }
+    let names = meta.env_names.iter().map(String::as_bytes);
+    if let Some(word) = key::word_among(names.clone(), &command.python_argv) {
+        return Err(plain(Reason::Word(String::from_utf8_lossy(word).into_owned()).to_string()));
+    }
+    if meta.values.as_deref() != Some(&key::of_values(names, environment).hex()) {
+        return Err(plain("environment variables that its imports read have changed".to_owned()));
+    }
+    let minor = meta.minor().unwrap_or_default();
+    if start::packages_of_user(minor, environment).is_some_and(|folder| folder.is_dir())
+        && !meta.env_names.iter().any(|name| name == "HOME")
+    {
+        return Err(plain(
+            "the user has packages of its own, which it was made without".to_owned(),
+        ));
     }
     image.read_ahead();
     if let Some(obstacle) = privilege::obstacle() {

@@ -4,6 +4,7 @@ use super::apart::Apart;
 use super::examine;
 use super::report::Report;
 use super::reviewed::{self, Answer, Moment};
+use crate::commandline::holds;
 use crate::inputs::{self, Deed, Op, Record};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -40,6 +41,8 @@ pub enum Cause {
     Changes(&'static str),
     /// It takes the environment as a whole.
     Environment,
+    /// It reads variables, and is a module of the application whose settings are known at each start alone.
+    Variable(String),
     /// It asks for something that is another thing at each start.
     Moment(Moment),
     /// It keeps something of its moment where Glowplug does not know it to.
@@ -62,6 +65,7 @@ impl fmt::Display for Cause {
             Cause::Leaves(what) => write!(f, "leaves {what}"),
             Cause::Changes(what) => write!(f, "changes {what}"),
             Cause::Environment => f.write_str("reads the whole environment"),
+            Cause::Variable(name) => write!(f, "reads the environment variable {name}"),
             Cause::Moment(moment) => write!(f, "uses {moment}"),
             Cause::Keeps => f.write_str("keeps something of the moment in a way of its own"),
             Cause::Needs(module) => write!(f, "imports {module}"),
@@ -72,12 +76,14 @@ impl fmt::Display for Cause {
 
 /// All acts of a pass that began at `started`; those that the reviewed table answers are left out.
 ///
-/// `left` are the kinds of what was left behind: what was there for a while only, or may vanish, was not.
+/// `left` are the kinds of what was left behind: what was there for a while only, or may vanish, was not. `program` is what the imports
+/// find among the program's arguments of the program itself.
 pub fn of_pass(
     report: &Report,
     record: &Record,
     started: SystemTime,
     left: &[&'static str],
+    program: &[u8],
 ) -> Vec<Act> {
     let told = report.acts.iter().filter_map(|(module, kind)| {
         if examine::LEFTOVERS.contains(&kind.as_str()) && !left.contains(&kind.as_str()) {
@@ -93,6 +99,9 @@ pub fn of_pass(
             "process" => Cause::Changes("limits, timers, masks or the session of the process"),
             "environment" => Cause::Environment,
             "kept" => Cause::Keeps,
+            kind if kind.starts_with(VARIABLE) => {
+                Cause::Variable(kind[VARIABLE.len()..].to_owned())
+            }
             _ => Cause::Moment(told_moment(kind)?),
         };
         Some(Act { module: module.clone(), cause })
@@ -105,7 +114,14 @@ pub fn of_pass(
     let is_looked_at = record.deeds.iter().any(|deed| is_umask(deed) && deed.module != inputs::OWN);
     let masks = report.umasks.iter().filter(|_| is_looked_at);
     let masks = masks.map(|module| Act { module: module.clone(), cause: Cause::Changes(MASK) });
-    told.chain(seen).chain(masks).filter(|act| !is_answered(act)).collect()
+    told.chain(seen).chain(masks).filter(|act| !is_answered(act, program)).collect()
+}
+
+/// What the preloaded modules looked for in the program's arguments.
+pub fn words(report: &Report) -> impl Iterator<Item = &'static [u8]> {
+    let looked = report.acts.iter().filter(|(_, kind)| kind == "arguments");
+    let words = looked.filter_map(|(module, _)| reviewed::words(module)).flatten();
+    words.map(|word| word.as_bytes())
 }
 
 /// Why there can be no image: something was done that belongs to no module, so that nothing can be kept apart for it; or by one that
@@ -127,6 +143,9 @@ pub fn refusal(acts: &[Act], report: &Report, apart: &Apart) -> Option<String> {
 /// What runs before the imports.
 const START: &str = "the start of the interpreter (site, sitecustomize, .pth files)";
 
+/// What the kind of an act begins with that reads a variable.
+const VARIABLE: &str = "variable ";
+
 const MASK: &str = "the file mode mask";
 
 fn is_umask(deed: &Deed) -> bool {
@@ -147,11 +166,13 @@ pub fn notes(report: &Report, record: &Record) -> Vec<String> {
     notes
 }
 
-fn is_answered(act: &Act) -> bool {
-    match act.cause {
-        Cause::Moment(moment) => reviewed::answer(&act.module, moment)
-            .is_some_and(|answer| !matches!(answer, Answer::KeptApart)),
-        _ => false,
+fn is_answered(act: &Act, program: &[u8]) -> bool {
+    let Cause::Moment(moment) = act.cause else { return false };
+    match reviewed::answer(&act.module, moment) {
+        None | Some(Answer::KeptApart) => false,
+        Some(Answer::Words) => reviewed::words(&act.module)
+            .is_some_and(|words| !words.iter().any(|word| holds(program, word.as_bytes()))),
+        Some(Answer::Renewed | Answer::NotKept | Answer::Immaterial) => true,
     }
 }
 
@@ -294,7 +315,7 @@ mod tests {
 
     fn causes(deeds: &[Deed]) -> Vec<String> {
         let record = Record { deeds: deeds.to_vec(), ..Record::default() };
-        let acts = of_pass(&Report::default(), &record, SystemTime::now(), &[]);
+        let acts = of_pass(&Report::default(), &record, SystemTime::now(), &[], b"");
         acts.into_iter().map(|act| act.cause.to_string()).collect()
     }
 

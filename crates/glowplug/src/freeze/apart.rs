@@ -74,6 +74,11 @@ impl Apart {
         matches!(self.phase, Phase::Needs | Phase::Rest)
     }
 
+    /// Whether the next pass may find more to keep apart, so that its process may not be the one that is frozen.
+    pub fn is_looking(&self) -> bool {
+        self.phase != Phase::Rest
+    }
+
     /// What is imported in the next pass in place of the recipe's modules.
     pub fn roots(&self) -> Option<&[String]> {
         (self.phase == Phase::Rest).then_some(&self.roots)

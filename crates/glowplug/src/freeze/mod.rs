@@ -12,6 +12,7 @@
 //! rehearse   thaws it once, and learns which pages a start touches
 //! unfinished a file that has no name until it is whole
 //! detached   the freezer that runs behind a recorded start
+//! trial      a service up to its first socket, to learn what it imports
 //! ```
 
 mod acts;
@@ -26,6 +27,7 @@ mod rehearse;
 mod report;
 pub mod reviewed;
 mod subject;
+pub mod trial;
 mod unfinished;
 mod variables;
 mod vdso;
@@ -35,7 +37,7 @@ pub use apart::{Apart, KeptApart};
 pub use variables::Needed;
 
 use crate::inputs::{self, InputError, Observed, Tables};
-use crate::key::Digest;
+use crate::key::{self, Digest};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use rehearse::Touched;
@@ -71,6 +73,11 @@ pub struct Recipe {
     pub extra_files: Vec<PathBuf>,
     /// The key of the image.
     pub key: Digest,
+    /// Variables that count whatever the imports read.
+    pub variables: Needed,
+    /// Whether modules of the application's own that read variables are imported at each start: what a service is told in variables is
+    /// known where it runs, not where it is frozen.
+    pub settings_apart: bool,
     /// Variables and files that may be in the image although they look like credentials.
     pub allowed_secrets: Vec<String>,
     /// What the image is for, for people.
@@ -130,6 +137,8 @@ pub struct Frozen {
     report: Report,
     tables: Tables,
     names: Needed,
+    /// Of the values that the variables of these names had.
+    values: Digest,
     apart: Apart,
     notes: Vec<String>,
     regions: Vec<regions::Piece>,
@@ -147,19 +156,21 @@ pub fn freeze(
 ) -> Result<Frozen, FreezeError> {
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
-    let mut names = Needed::default();
+    let mut names = recipe.variables.clone();
     let mut apart = Apart::known(&recipe.apart, recipe.roots.clone());
     let mut closely = false;
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
+        // What settings need to be read at all is in no process that is kept.
+        let trusted = recipe.settings_apart && apart.is_looking();
+        let variables = names.select(recipe, environment, trusted);
         let mut subject =
-            Subject::start(recipe, runtime, &names.select(recipe, environment), &apart, closely)
-                .map_err(broken)?;
+            Subject::start(recipe, runtime, &variables, &apart, closely).map_err(broken)?;
         let mut report = Report::parse(&subject.hear().map_err(broken)?);
         let mut record = subject.record().map_err(broken)?;
         let withheld = names.learn(&report, &record, environment);
-        let secret =
-            names.secret(recipe, environment).or_else(|| variables::secret_file(recipe, &record));
+        let secret = if trusted { None } else { names.secret(recipe, environment) };
+        let secret = secret.or_else(|| variables::secret_file(recipe, &record));
         if withheld && secret.is_none() {
             continue;
         }
@@ -170,12 +181,17 @@ pub fn freeze(
         }
         let acts = {
             let left = examine::leftovers(&subject).map_err(broken)?;
-            acts::of_pass(&report, &record, started, &left)
+            acts::of_pass(&report, &record, started, &left, recipe.program_argument())
         };
         if report.refused.is_empty() && apart.learn(&acts, &report, &record) {
+            if recipe.settings_apart && !apart.is_looking() {
+                names = recipe.variables.clone();
+            }
             continue;
         }
+        let secret = secret.or_else(|| names.secret(recipe, environment));
         let notes = acts::notes(&report, &record);
+        names.add_words(acts::words(&report));
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (tables, unsound) = tables(&observed, started)?;
@@ -198,7 +214,18 @@ pub fn freeze(
             })),
             regions::SurveyError::Io(source) => broken(source),
         })?;
-        return Ok(Frozen { subject, report, tables, names, apart, notes, regions, context });
+        let values = key::of_values(names.names(), environment);
+        return Ok(Frozen {
+            subject,
+            report,
+            tables,
+            names,
+            values,
+            apart,
+            notes,
+            regions,
+            context,
+        });
     }
     Err(FreezeError::Passing("the imports read other variables each time".to_owned()))
 }
@@ -246,10 +273,23 @@ fn observe(
     })
 }
 
+impl Recipe {
+    /// What the imports find of the program in `sys.argv`: its file, where it has one.
+    fn program_argument(&self) -> &[u8] {
+        use std::os::unix::ffi::OsStrExt;
+        self.program.as_ref().map_or(b"", |(path, _)| path.as_os_str().as_bytes())
+    }
+}
+
 impl Frozen {
     /// The variables whose values select this image.
     pub fn names(&self) -> &Needed {
         &self.names
+    }
+
+    /// Digest of their values.
+    pub fn values(&self) -> &Digest {
+        &self.values
     }
 
     /// Upper bound of the image's length, bytes.
@@ -276,7 +316,7 @@ impl Frozen {
         environment: &Environment,
         image: &File,
     ) -> Result<Touched, FreezeError> {
-        let variables = self.names.select(recipe, environment);
+        let variables = self.names.select(recipe, environment, false);
         rehearse::rehearse(recipe, runtime, &variables, image).map_err(FreezeError::Rehearsal)
     }
 }

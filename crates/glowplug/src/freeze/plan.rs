@@ -1,6 +1,6 @@
 //! From a start to a recipe: what the program's leading imports load, and what the image rests on beside them.
 
-use super::{Preload, Recipe};
+use super::{Needed, Preload, Recipe};
 use crate::cache::{Cache, OpenImage};
 use crate::commandline::Target;
 use crate::inputs::{self, Record};
@@ -118,6 +118,8 @@ pub fn recipe(
         path0: path0(start, freezable)?,
         program: program.map(|program| (program.file, program.leading.prefix_len)),
         key: freezable.key,
+        variables: Needed::default(),
+        settings_apart: false,
         allowed_secrets: start.settings.allow_secrets.clone(),
         target: target(start),
         version: version(probe),

@@ -63,10 +63,8 @@ pub fn into_cache(
     let image = cache.begin(frozen.length(), limit)?;
     let file = file_of(&image)?;
     fill(&frozen, recipe, runtime, environment, &file)?;
-    let names: Vec<&[u8]> = frozen.names().names().collect();
-    let values = key::of_values(names.iter().copied(), environment);
-    image.publish(&recipe.key, &values)?;
-    cache.write_selector(&recipe.key, names)?;
+    image.publish(&recipe.key, frozen.values())?;
+    cache.write_selector(&recipe.key, frozen.names().names())?;
     Ok(())
 }
 

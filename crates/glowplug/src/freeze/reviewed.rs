@@ -67,6 +67,8 @@ pub enum Answer {
     NotKept,
     /// What is kept of it means something within a process alone: another value would do as well.
     Immaterial,
+    /// Nothing but whether an argument holds one of the entry's words: where one does, the start is plain.
+    Words,
     /// The module is not preloaded.
     KeptApart,
 }
@@ -77,6 +79,7 @@ impl fmt::Display for Answer {
             Answer::Renewed => "renewed at each start",
             Answer::NotKept => "not kept",
             Answer::Immaterial => "kept, and immaterial",
+            Answer::Words => "plain where an argument holds one of its words",
             Answer::KeptApart => "imported at each start",
         })
     }
@@ -92,6 +95,9 @@ pub struct Entry {
     pub uses: Vec<Moment>,
     /// What becomes of it.
     pub answer: Answer,
+    /// What it looks for in the program's arguments, where that is the answer.
+    #[serde(default)]
+    pub words: Vec<String>,
     /// What it asks for it for.
     pub why: String,
     /// The test that shows it.
@@ -116,8 +122,17 @@ pub fn entries() -> &'static [Entry] {
 
 /// What becomes of what a module asks for; `None` where nobody has looked.
 pub fn answer(module: &str, moment: Moment) -> Option<Answer> {
-    let entry = entries().iter().find(|e| e.covers(module) && e.uses.contains(&moment))?;
-    Some(entry.answer)
+    find(module, moment).map(|entry| entry.answer)
+}
+
+/// What a module looks for in the program's arguments; `None` where nobody has looked.
+pub fn words(module: &str) -> Option<&'static [String]> {
+    let entry = find(module, Moment::Arguments)?;
+    (entry.answer == Answer::Words).then_some(&entry.words)
+}
+
+fn find(module: &str, moment: Moment) -> Option<&'static Entry> {
+    entries().iter().find(|entry| entry.covers(module) && entry.uses.contains(&moment))
 }
 
 impl Entry {
@@ -139,6 +154,9 @@ mod tests {
     fn entries_name_modules_once() {
         for (index, entry) in entries().iter().enumerate() {
             assert!(!entry.uses.is_empty() && !entry.why.is_empty(), "{}", entry.module);
+            let has_words = entry.answer == Answer::Words;
+            assert_eq!(has_words, !entry.words.is_empty(), "{}", entry.module);
+            assert!(!has_words || entry.uses == [Moment::Arguments], "{}", entry.module);
             let again = entries()[..index].iter().find(|other| {
                 other.module == entry.module && other.uses.iter().any(|u| entry.uses.contains(u))
             });
@@ -152,6 +170,7 @@ mod tests {
             module: "a.b.*".to_owned(),
             uses: vec![Moment::Time],
             answer: Answer::NotKept,
+            words: Vec::new(),
             why: String::new(),
             test: String::new(),
         };

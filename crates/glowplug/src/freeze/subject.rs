@@ -177,6 +177,9 @@ fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, closely: bool) -> Vec<(&'a str,
     if closely {
         job.push(("closely", &[][..]));
     }
+    if recipe.settings_apart {
+        job.push(("settings", &[][..]));
+    }
     job.extend(apart.names().map(|name| ("apart", name.as_bytes())));
     if apart.is_blocking() {
         job.push(("blocking", &[][..]));

@@ -19,18 +19,42 @@ const ALWAYS: [&[u8]; 4] = [b"PATH", b"VIRTUAL_ENV", b"TMPDIR", b"PWD"];
 /// What stands before the beginning of names in place of a name; no variable has it in its name.
 const PREFIX: u8 = b'=';
 
-/// The variables that imports read, by their names or by how their names begin (behind an equals sign).
+/// The variables that imports read, by their names or by how their names begin (behind an equals sign); and what they looked for in the
+/// program's arguments, as [`key::word_name`] names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needed(BTreeSet<Vec<u8>>);
 
+/// What an image file goes by in place of a key, beside what the imports read. `HOME` alone is missing: a service often has another one
+/// than who made its image, and what follows from it is made anew.
+const IN_PLACE_OF_KEY: [&[u8]; 6] = [b"=PYTHON", b"=LC_", b"=LD_", b"LANG", b"LANGUAGE", b"TZ"];
+
 impl Needed {
+    /// What counts for an image that no key selects.
+    pub fn without_key() -> Needed {
+        Needed(IN_PLACE_OF_KEY.iter().map(|name| name.to_vec()).collect())
+    }
+
+    fn has_key(&self) -> bool {
+        !self.0.contains(IN_PLACE_OF_KEY[0])
+    }
+
+    /// Adds a variable.
+    pub fn add(&mut self, name: &[u8]) {
+        self.0.insert(name.to_vec());
+    }
+
     /// Their names, in order.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(Vec::as_slice)
     }
 
-    /// The part of the environment that the interpreter gets.
-    pub fn select(&self, recipe: &Recipe, environment: &Environment) -> Vec<(OsString, OsString)> {
+    /// The part of the environment that the interpreter gets; with credentials where it is trusted.
+    pub fn select(
+        &self,
+        recipe: &Recipe,
+        environment: &Environment,
+        trusted: bool,
+    ) -> Vec<(OsString, OsString)> {
         environment
             .variables()
             .filter(|(name, _)| {
@@ -38,7 +62,8 @@ impl Needed {
             })
             .filter(|(name, _)| !name.starts_with(b"LD_PRELOAD"))
             .filter(|(name, value)| {
-                !secrets::is_variable(name, value)
+                trusted
+                    || !secrets::is_variable(name, value)
                     || (self.0.contains(*name) && is_allowed(recipe, name))
             })
             .map(|(name, value)| {
@@ -65,7 +90,9 @@ impl Needed {
             .chain(record.variables.iter().map(|name| name.as_bytes()));
         for name in asked.filter(|name| !name.starts_with(b"GLOWPLUG_")) {
             let secret = is_secret(name, environment);
-            if key::is_key_variable(name) && !secret {
+            let is_covered =
+                if self.has_key() { key::is_key_variable(name) } else { self.has(name) };
+            if is_covered && !secret {
                 continue;
             }
             let new = self.0.insert(name.to_vec());
@@ -80,6 +107,11 @@ impl Needed {
             withheld |= there;
         }
         withheld
+    }
+
+    /// Adds what the imports looked for in the program's arguments.
+    pub fn add_words(&mut self, words: impl Iterator<Item = &'static [u8]>) {
+        self.0.extend(words.map(key::word_name));
     }
 
     /// Why there must be no image: the imports read a variable that looks like a credential.

@@ -66,6 +66,7 @@ pub fn image(
         apart: frozen.apart.describe(),
         roots: frozen.apart.roots().unwrap_or_default(),
         notes: &frozen.notes,
+        values: Some(frozen.values.hex()),
         // Takes the place of the digest, which is known when the contents are written.
         contents: contents.as_ref().map(|_| "0".repeat(2 * blake3::OUT_LEN)),
         ..Said::default()
@@ -162,6 +163,8 @@ struct Said<'a> {
     apart: Vec<KeptApart>,
     roots: &'a [String],
     notes: &'a [String],
+    /// Digest of the variables' values, hexadecimal.
+    values: Option<String>,
     /// Digest of the page contents, hexadecimal.
     contents: Option<String>,
     reason: Option<&'a str>,
@@ -184,6 +187,7 @@ fn meta<'a>(
         "preload": recipe.preload.iter().map(|p| &p.module).collect::<Vec<_>>(),
         "modules": said.modules,
         "env_names": names.map(text).collect::<Vec<_>>(),
+        "values": said.values,
         "notes": tables
             .notes
             .iter()

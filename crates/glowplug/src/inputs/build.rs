@@ -335,7 +335,12 @@ impl<'a> Builder<'a> {
         let nothing_there =
             stamp::nofollow(&dir.join(OsStr::from_bytes(&first))).is_err_and(stamp::is_absent);
         let group = self.groups.entry(dir).or_default();
-        if group.kind != 0 && nothing_there {
+        let is_covered = match group.kind {
+            0 => false,
+            DIRECTORY_FOUND_IN => names::can_be_module(&first),
+            _ => true,
+        };
+        if is_covered && nothing_there {
             group.stems.insert(stem(&first).to_vec());
         } else {
             group.absences.insert(rest.as_os_str().as_bytes().to_vec());

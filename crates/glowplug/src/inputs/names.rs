@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 pub(super) enum Matter<'a> {
     /// All of them.
     All,
-    /// Those whose stem is in this list, which is in byte order, and the folders of installed distributions (`.dist-info`,
+    /// Those that can be modules whose stem is in this list, which is in byte order, and the folders of installed distributions (`.dist-info`,
     /// `.egg-info`), for which `importlib.metadata` looks through every folder of `sys.path`.
     Stems(&'a [&'a [u8]]),
 }
@@ -20,11 +20,17 @@ impl Matter<'_> {
         match self {
             Matter::All => true,
             Matter::Stems(stems) => {
-                stems.binary_search(&stem(name)).is_ok()
+                (can_be_module(name) && stems.binary_search(&stem(name)).is_ok())
                     || name.to_ascii_lowercase().ends_with(b"-info")
             }
         }
     }
+}
+
+/// Whether CPython's finder would take it for a package's folder, or by one of its suffixes for a module
+/// (importlib.machinery.all_suffixes).
+pub(super) fn can_be_module(name: &[u8]) -> bool {
+    !name.contains(&b'.') || [&b".py"[..], b".pyc", b".so"].iter().any(|end| name.ends_with(end))
 }
 
 /// The names in the directory `path`, relative to `dir`, that matter, in byte order.
@@ -74,7 +80,7 @@ mod tests {
         for name in ["json", "json.py", "numpy.cpython-311.so", "a-1.0.dist-info", "b.EGG-INFO"] {
             assert!(matter.covers(name.as_bytes()), "{name}");
         }
-        for name in ["results.csv", "jso", "info"] {
+        for name in ["results.csv", "jso", "info", "json.image", "json.py.bak"] {
             assert!(!matter.covers(name.as_bytes()), "{name}");
         }
         assert!(Matter::All.covers(b"results.csv"));

@@ -181,11 +181,23 @@ fn every_name_counts_where_lookups_are_unknown() {
 #[test]
 fn absences_in_a_listed_directory_are_covered_by_its_names() {
     let world =
-        World::new(&["lib/a.py"]).looked_up("lib", &["a"]).saw(Op::Missing, &["lib/conf.ini"]);
+        World::new(&["lib/a.py"]).looked_up("lib", &["a"]).saw(Op::Missing, &["lib/conf.py"]);
     assert!(names(&world.build().unwrap()).is_empty());
     let image = world.image();
-    world.write("lib/conf.ini", "");
+    world.write("lib/a.image", "");
+    image.check().unwrap();
+    world.write("lib/conf.py", "");
     assert_eq!(image.change(&world), "inputs changed: names in DIR/lib");
+}
+
+#[test]
+fn absences_that_can_be_no_modules_are_asked_for() {
+    let world =
+        World::new(&["lib/a.py"]).looked_up("lib", &["a"]).saw(Op::Missing, &["lib/conf.ini"]);
+    assert_eq!(names(&world.build().unwrap()), ["!conf.ini"]);
+    let image = world.image();
+    world.write("lib/conf.ini", "");
+    assert_eq!(image.change(&world), "inputs changed: DIR/lib/conf.ini appeared");
 }
 
 #[test]

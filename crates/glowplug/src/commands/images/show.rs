@@ -3,6 +3,7 @@
 use super::{Failure, ago, print, select};
 use crate::anatomy::{self, Anatomy, Input};
 use crate::cache::{Cache, OpenImage};
+use crate::key;
 use crate::renewal;
 use crate::settings::{Age, ByteSize, Renewal};
 use serde::Serialize;
@@ -106,7 +107,11 @@ fn text(selected: &select::Selected, due: Option<Due>, inputs: bool) -> String {
             text.line(format_args!("{:<10} {}", input.kind, input.path));
         }
         for name in &anatomy.meta.env_names {
-            text.line(format_args!("{:<10} {name}", "variable"));
+            let (kind, name) = match key::as_word(name.as_bytes()) {
+                Some(word) => ("argument", String::from_utf8_lossy(word)),
+                None => ("variable", name.into()),
+            };
+            text.line(format_args!("{kind:<10} {name}"));
         }
     }
     if !anatomy.refusal {
