@@ -155,13 +155,24 @@ def test_an_application_that_is_not_there(starter, project):
 def test_values_that_libraries_read_select_the_image(starter, project):
     """Not those of the application's own modules."""
     site = project / "site-packages"
-    write(site / "installed.py", "import os\nLEVEL = os.environ.get('LIBRARY_LEVEL')\n")
     write(
-        project / "library.py", "import sys\nsys.path.append('site-packages')\nimport installed\n"
+        site / "installed.py",
+        "import os\ndef level():\n    return os.environ.get('LIBRARY_LEVEL')\n"
+        "def config(name):\n    return os.environ.get(name)\n",
     )
+    write(project / "told.py", "import installed\nTOLD = installed.config('TOLD')\n")
+    write(
+        project / "library.py",
+        "import sys\nsys.path.append('site-packages')\nimport installed\ninstalled.level()\n",
+    )
+    write(project / "app.py", FILES["app.py"].replace("settings\n", "settings\nimport told\n", 1))
     settle()
     file, _ = freeze(starter, project, "--app", "app", "--", "serve.py")
-    assert "LIBRARY_LEVEL" in images.read(file).meta["env_names"]
+    meta = images.read(file).meta
+    assert "LIBRARY_LEVEL" in meta["env_names"] and "TOLD" not in meta["env_names"]
+    causes = {kept["module"]: kept["cause"] for kept in meta["apart"]}
+    assert causes["told"] == "reads the environment variable TOLD"
+    assert "library" not in causes
     _, said = explained(starter, file, project, "serve.py")
     assert "thawed in" in said, said
     for change in ({"LIBRARY_LEVEL": "3"}, {"PYTHONOPTIMIZE": "1"}, {"LANG": "C"}):

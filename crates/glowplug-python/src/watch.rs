@@ -24,13 +24,26 @@ const RESTLESS: [&[u8]; 13] = [
     b"_ModuleLock",
     b"_DummyModuleLock",
     b"_ModuleLockManager",
-    b"_abc._abc_data",
+    ABC_DATA,
     LRU_CACHE,
     b"functools._lru_list_elem",
 ];
 
 /// The class of `functools.lru_cache`'s functions, whose dicts are caches.
 const LRU_CACHE: &[u8] = b"functools._lru_cache_wrapper";
+
+/// What an abstract class knows of others; see [`AbcData`].
+const ABC_DATA: &[u8] = b"_abc._abc_data";
+
+/// The object behind [`ABC_DATA`]: Modules/_abc.c of CPython 3.9 to 3.15. Its caches are sets that asking `isinstance` fills, its registry
+/// is one that counts.
+#[repr(C)]
+struct AbcData {
+    head: ffi::PyObject,
+    registry: *mut ffi::PyObject,
+    cache: *mut ffi::PyObject,
+    negative_cache: *mut ffi::PyObject,
+}
 
 /// Classes of this extension's own Python code.
 const OWN: [&[u8]; 3] = [b"GlowplugImporting", b"GlowplugRecording", b"GlowplugWatch"];
@@ -253,6 +266,9 @@ unsafe fn restless(objects: &Object) -> HashSet<usize> {
             let class = class(object);
             if class == LRU_CACHE {
                 found.extend(referred(object).into_iter().map(|o| o as usize));
+            } else if class == ABC_DATA {
+                let data = &*object.cast::<AbcData>();
+                found.extend([data.cache as usize, data.negative_cache as usize]);
             } else if OWN.contains(&class) {
                 // Its attributes, and what is in those. Before CPython 3.11 they stand in a dict of their own.
                 let mut level = vec![object];

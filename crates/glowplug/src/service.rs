@@ -66,7 +66,7 @@ mod tests {
 
     fn arguments(command: &[&CStr], interpreter: &Path, path: &str) -> Vec<CString> {
         let path = CString::new(format!("PATH={path}")).expect("no NUL");
-        let environment = Environment::from_strings([path].into_iter());
+        let environment = Environment::from_strings([path]);
         python_arguments(command, interpreter, &environment).expect("no NUL")
     }
 

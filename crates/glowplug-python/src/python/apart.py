@@ -28,6 +28,8 @@ class GlowplugImporting:
         self.apart = frozenset(job.get("apart", ()))
         self.blocking = "blocking" in job
         self.settings_apart = "settings" in job
+        # The last module whose body failed, and its error.
+        self.failure = None
         # Until site is done nothing can be kept apart: what happens is the start's own doing.
         self.starting = True
         self.stack = []
@@ -116,9 +118,23 @@ class GlowplugImporting:
         """Notes an act of the innermost module."""
         self.acts.setdefault((self.innermost(), kind), detail)
 
-    def reads(self, name):
-        """Notes that the innermost module has read a variable, where settings are kept apart."""
-        if self.settings_apart and self.is_application(self.innermost()):
+    def fails(self, name, error):
+        """Notes whose body raised an error first."""
+        if self.failure is None or self.failure[1] is not error:
+            self.failure = name, error
+
+    def failed_by(self, error):
+        """The module whose body raised an error; None where none did."""
+        return self.failure[0] if self.failure and self.failure[1] is error else None
+
+    def reads(self, name, frame):
+        """Notes that the innermost module has read a variable, where settings are kept apart. One
+        that an installed package names itself is the package's, whoever has called it.
+        """
+        if not self.settings_apart or not self.is_application(self.innermost()):
+            return
+        module = frame.f_globals.get("__name__", "") if frame else ""
+        if not module or self.is_application(module) or name not in frame.f_code.co_consts:
             self.act("variable " + name)
 
     def is_application(self, name):

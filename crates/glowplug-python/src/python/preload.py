@@ -173,6 +173,9 @@ class GlowplugRecording:
             importing.enter(name, module)
             try:
                 result = original(loader, module)
+            except BaseException as error:
+                importing.fails(name, error)
+                raise
             finally:
                 importing.leave()
             if name == "tempfile" and original.__name__ == "exec_module":
@@ -284,7 +287,7 @@ class GlowplugRecording:
                     pass
                 elif frame is None or not self.is_accounted_for(frame, name):
                     self.names.add(name)
-                    self.importing.reads(name)
+                    self.importing.reads(name, frame)
             return original(environ, key)
 
         return __getitem__
@@ -474,11 +477,15 @@ def preload(job, native):
                 importing.importers.setdefault(name, "what it imports")
             except KeptApart:
                 continue
-            except Exception:
-                # It misses what a module that is kept apart would have changed.
-                if not importing.blocking or importing.is_apart(name):
+            except Exception as error:
+                if importing.settings_apart and name in job.get("optional", ()):
+                    # The service does something before that; it will be able to import it.
+                    importing.acts.setdefault((importing.failed_by(error) or name, "fails"), "")
+                elif not importing.blocking or importing.is_apart(name):
                     raise
-                importing.importers.setdefault(name, "what it changes")
+                else:
+                    # It misses what a module that is kept apart would have changed.
+                    importing.importers.setdefault(name, "what it changes")
             finally:
                 importing.look_around()
     except BaseException as error:

@@ -56,8 +56,14 @@ class GlowplugTrial:
         *owners, last = self.path.split(".")
         for name in owners:
             owner = getattr(owner, name)
-        getattr(owner, last)
-        setattr(owner, last, lambda *args, **kwargs: self.end("%s:%s" % (self.module, self.path)))
+
+        def ends(*args, **kwargs):
+            self.end("%s:%s" % (self.module, self.path))
+
+        if isinstance(getattr(owner, last), type):
+            # Others may derive from it, and have done so when it is taken for something else.
+            owner, last = getattr(owner, last), "__init__"
+        setattr(owner, last, ends)
 
 
 class GlowplugEnding:

@@ -45,6 +45,8 @@ pub enum Cause {
     Variable(String),
     /// It asks for something that is another thing at each start.
     Moment(Moment),
+    /// It cannot be imported before the program has done something else.
+    Fails,
     /// It keeps something of its moment where Glowplug does not know it to.
     Keeps,
     /// It imports a module that is kept apart.
@@ -67,6 +69,7 @@ impl fmt::Display for Cause {
             Cause::Environment => f.write_str("reads the whole environment"),
             Cause::Variable(name) => write!(f, "reads the environment variable {name}"),
             Cause::Moment(moment) => write!(f, "uses {moment}"),
+            Cause::Fails => f.write_str("needs something that the program does before"),
             Cause::Keeps => f.write_str("keeps something of the moment in a way of its own"),
             Cause::Needs(module) => write!(f, "imports {module}"),
             Cause::Known(cause) => f.write_str(cause),
@@ -99,6 +102,7 @@ pub fn of_pass(
             "process" => Cause::Changes("limits, timers, masks or the session of the process"),
             "environment" => Cause::Environment,
             "kept" => Cause::Keeps,
+            "fails" => Cause::Fails,
             kind if kind.starts_with(VARIABLE) => {
                 Cause::Variable(kind[VARIABLE.len()..].to_owned())
             }

@@ -1,0 +1,6 @@
+"""What the service is told by its environment, known where it runs."""
+
+import os
+
+DATABASE_URL = os.environ.get("DATABASE_URL", "sqlite://")
+REGION = os.environ.get("AWS_REGION", "eu-central-1")
