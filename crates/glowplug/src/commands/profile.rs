@@ -114,6 +114,7 @@ fn plan(options: &Options<'_>, environment: &Environment) -> Result<Plan, u8> {
         limits: Wanted { cpus: options.cpus, memory: options.memory },
         cold: options.cold,
         follow,
+        usage: !options.no_usage,
     };
     match &options.asked {
         Asked::Command(line) => {
