@@ -3,7 +3,9 @@
 use crate::environment::Snapshot;
 use crate::job::{Freezer, Job, Note};
 use crate::object::{self, Object};
-use crate::{EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, thawed};
+use crate::{
+    EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, processor, thawed,
+};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -124,6 +126,7 @@ pub unsafe fn prepare_and_stand_still(
             return if child > 0 { 0 } else { EXIT_NOT_PREPARED };
         }
         ffi::PyOS_AfterFork_Child();
+        processor::end();
         let frozen_path0 = job.contains_key(b"path0".as_slice());
         (*CONTEXT.get().cast::<Context>()).reopened = held.as_ref().map_or(0, |held| held.number());
         let registers = ptr::addr_of_mut!((*CONTEXT.get().cast::<Context>()).registers);

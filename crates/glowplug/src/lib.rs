@@ -5,6 +5,7 @@ pub mod anatomy;
 pub mod cache;
 pub mod commandline;
 pub mod commands;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod freeze;

@@ -1,5 +1,6 @@
 //! The commands: each parses, calls and prints.
 
+pub mod doctor;
 pub mod freeze;
 pub mod gate;
 pub mod images;
@@ -42,6 +43,8 @@ enum Command {
     Images(images::Images),
     /// Lazy imports on every CPython
     Lazy(lazy::Lazy),
+    /// Say what works on this machine and what does not, and why
+    Doctor(doctor::Doctor),
 }
 
 /// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
@@ -122,6 +125,7 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Gate(gate) => gate::run(&gate, &environment),
         Command::Images(images) => images::run(&images, &environment),
+        Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)
         }

@@ -115,6 +115,7 @@ fn plan(options: &Options<'_>, environment: &Environment) -> Result<Plan, u8> {
         cold: options.cold,
         follow,
         surroundings: Surroundings::default(),
+        usage: !options.no_usage,
     };
     match &options.asked {
         Asked::Command(line) => {

@@ -121,6 +121,7 @@ pub fn recipe(
         variables: Needed::default(),
         settings_apart: false,
         allowed_secrets: start.settings.allow_secrets.clone(),
+        cpu: None,
         target: target(start),
         version: version(probe),
     })

@@ -166,6 +166,7 @@ impl<'a> Runner<'a> {
             cold: false,
             follow: self.start.ready.is_some(),
             surroundings: self.surroundings(),
+            usage: false,
         };
         let profile = profiling::profile(&plan, self.context.environment, |_| ())
             .map_err(|error| Failure::unmeasured(error.to_string(), "see `glowplug profile`"))?;

@@ -18,7 +18,7 @@ use glowplug_profile::medians::{self, median};
 use glowplug_profile::model::{
     Constraint, Exit, FORMAT_NAME, FORMAT_VERSION, Overhead, Process, Profile, Run, RunTotals,
 };
-use glowplug_profile::trace;
+use glowplug_profile::trace::{self, ProcessTrace};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -51,6 +51,8 @@ pub struct Plan {
     pub follow: bool,
     /// Where it runs.
     pub surroundings: Surroundings,
+    /// Whether to mark which modules are used after their imports.
+    pub usage: bool,
 }
 
 /// Why nothing can be profiled.
@@ -184,7 +186,7 @@ fn assemble_profile(
             overhead: Overhead {
                 cpu_ns: overhead_ns,
                 fraction: overhead_ns as f64 / without as f64,
-                usage_marks: false,
+                usage_marks: plan.usage,
             },
             constraint: method.map(|method| Constraint {
                 cpus: plan.limits.cpus,
@@ -241,6 +243,9 @@ fn run_once(
     if plan.follow || !limits.wrapper().is_empty() {
         letters.push('f');
     }
+    if plan.usage {
+        letters.push('u');
+    }
     let mut request = OsString::from(format!("{letters}:"));
     request.push(file.path());
     let preload = runtime::in_front_of_libc(collector, environment);
@@ -257,6 +262,10 @@ fn run_once(
     let mut processes: Vec<Process> = Vec::new();
     for trace in &traces {
         let (mut process, collecting) = assemble::process(trace);
+        if plan.usage {
+            let forked: Vec<&ProcessTrace> = trace::forked_from(&traces, trace);
+            assemble::mark_usage(&mut process.modules, trace, &forked);
+        }
         let parent = processes.iter().rposition(|other| other.pid == trace.parent_pid);
         process.parent = parent.map(|index| index as u32);
         overhead_ns += collecting.cpu_ns;

@@ -38,6 +38,9 @@ pub struct Profile {
     /// Profile Pythons that the program starts as well
     #[arg(long)]
     children: bool,
+    /// Do not watch which modules are used after their imports, which costs some CPU time
+    #[arg(long)]
+    no_usage: bool,
     /// Sort the table by exclusive, self, cumulative, wall, memory, read or order
     #[arg(long, value_name = "COLUMN")]
     sort: Option<OsString>,
@@ -94,6 +97,8 @@ pub struct Options<'a> {
     pub cold: bool,
     /// `--children`.
     pub children: bool,
+    /// `--no-usage`.
+    pub no_usage: bool,
     /// What of the report is shown.
     pub view: View,
     /// Files to write.
@@ -151,6 +156,7 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
         memory: None,
         cold: false,
         children: false,
+        no_usage: false,
         view: View::default(),
         outputs: Outputs::default(),
         report: None,
@@ -221,6 +227,7 @@ fn flag<'o>(options: &'o mut Options<'_>, name: &str) -> Option<&'o mut bool> {
     match name {
         "--cold" => Some(&mut options.cold),
         "--children" => Some(&mut options.children),
+        "--no-usage" => Some(&mut options.no_usage),
         _ => None,
     }
 }
