@@ -10,7 +10,7 @@ WITHOUT_PYTHON_SETTINGS = env $$(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/-u \1/
 COMPARISONS := $(addprefix tests/thaw/test_,$(addsuffix .py,\
   programs streams exits targets process signals terminal environment randomness site surroundings variables tools hooks))
 
-.PHONY: build demo judge packages serve test lint test-rust test-python pythons bench tools toolchain
+.PHONY: build demo gate gate-soak judge packages serve test lint test-rust test-python pythons bench tools toolchain
 
 build: toolchain
 	cargo xtask build
@@ -19,7 +19,7 @@ demo: toolchain
 	cargo xtask demo
 
 # The lints first, as they are quick; then everything on the tree that is shipped.
-test: lint build test-rust test-python
+test: lint build test-rust test-python gate
 
 lint: tools
 	cargo fmt --all --check
@@ -37,6 +37,16 @@ test-rust: toolchain
 test-python: build tools pythons
 	GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -n $$(($$(nproc) + 1)) || \
 	  GLOWPLUG_TEST_MAKE=data $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest tests --last-failed --last-failed-no-failures none
+
+# Glowplug's own package and command, held to the budgets in pyproject.toml.
+gate: build
+	$(WITHOUT_PYTHON_SETTINGS) build/bin/glowplug gate
+
+# Ten commits, fifty times each, beside a process that computes: hours. What came out is kept.
+gate-soak: build tools
+	rm -f benches/results/gate-soak.jsonl
+	GLOWPLUG_TEST_GATE_ROUNDS=50 GLOWPLUG_TEST_GATE_RESULTS=$(CURDIR)/benches/results/gate-soak.jsonl \
+	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/gate/test_commits.py
 
 # All popular packages: gigabytes, and half an hour the first time.
 packages: build tools

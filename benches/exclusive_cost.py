@@ -1,8 +1,8 @@
 """Compares predicted exclusive cost with what leaving a module out really saves.
 
-    python benches/exclusive_cost.py GLOWPLUG PYTHON STATEMENT [--rounds N] [--least MS]
+    python benches/exclusive_cost.py GLOWPLUG NAME=PYTHON... [--rounds N] [--least MS]
 
-Profiles the statement once to choose modules whose predicted saving is at least --least, spread
+Profiles each program once to choose modules whose predicted saving is at least --least, spread
 evenly over the ranking. Then, in each round, it profiles the program, runs it as it is, and runs
 it once for each module with that module, and all modules within it, replaced by stubs that answer
 every attribute. So all sides see the same machine. Figures are medians over the rounds of CPU
@@ -10,22 +10,18 @@ time; an error is the standard error of the median of differences, by the median
 
 A measurement whose error is more than half of the 15% that it is to decide about resolves nothing:
 it is listed, and counts neither for nor against. A module without which the program fails cannot
-be compared; it is reported and not counted.
-Also measured so is what the collector adds to the program. Prints JSON.
+be compared; it is reported and not counted. Prints JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+
+from profiled_programs import arguments, chosen, cpu_ms, error, profile
 
 WITHIN = 0.15
 # Fewer say nothing of the error.
@@ -63,33 +59,9 @@ sys.meta_path.insert(0, _Finder)
 """
 
 
-def environment() -> dict[str, str]:
-    """Without anything that steers Python; hashes the same each time."""
-    found = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    return found | {"PYTHONHASHSEED": "0"}
-
-
-def cpu_ms(command: list[str]) -> float | None:
-    """CPU time of a command, user and system; None where it failed."""
-    process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return (usage.ru_utime + usage.ru_stime) * 1000 if process.returncode == 0 else None
-
-
 def left_out(module: str, statement: str) -> str:
     """The program without a module; with an empty name nothing is left out, at the same price."""
     return f"LEFT_OUT = {module!r}\n{STUB}\n{statement}"
-
-
-def profile(glowplug: str, python: str, program: str) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "profile.json"
-        command = [glowplug, "profile", "--json", str(out), "--python", python, "-c", program]
-        subprocess.run(command, check=True, env=environment())
-        return json.loads(out.read_text())
 
 
 def predictions(found: dict) -> dict[str, float]:
@@ -98,19 +70,12 @@ def predictions(found: dict) -> dict[str, float]:
     return {m["name"]: m["exclusive"]["cpu_ns"] / 1e6 for m in modules if m["outcome"] == "loaded"}
 
 
-def chosen(predicted: dict[str, float], least: float, most: int) -> list[str]:
+def chosen_modules(predicted: dict[str, float], least: float, most: int) -> list[str]:
     """At most so many of the modules that are worth it, evenly over their ranking."""
     ranked = sorted((n for n, ms in predicted.items() if ms >= least), key=lambda n: -predicted[n])
     if len(ranked) <= most:
         return ranked
     return [ranked[i * len(ranked) // most] for i in range(most)]
-
-
-def error(values: list[float]) -> float:
-    """The standard error of the median of normal values, from their median deviation."""
-    middle = statistics.median(values)
-    deviation = 1.4826 * statistics.median(abs(value - middle) for value in values)
-    return 1.2533 * deviation / math.sqrt(len(values))
 
 
 def row(name: str, predicted: list[float], savings: list[float]) -> dict:
@@ -127,62 +92,57 @@ def row(name: str, predicted: list[float], savings: list[float]) -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("glowplug")
-    parser.add_argument("python")
-    parser.add_argument("statement")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--least", type=float, default=5.0)
-    parser.add_argument("--most-modules", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=600, help="no round begins after these")
-    options = parser.parse_args()
+def compared(glowplug: str, python: str, code: str, options: argparse.Namespace) -> dict:
+    """One program's comparison."""
     end = time.monotonic() + options.seconds
-
-    plain = left_out("", options.statement)
-    first = profile(options.glowplug, options.python, plain)
-    candidates = chosen(predictions(first), options.least, options.most_modules)
-    programs = {name: left_out(name, options.statement) for name in candidates}
-    failed = {n for n, p in programs.items() if cpu_ms([options.python, "-c", p]) is None}
-    profiled = [options.glowplug, "profile", "--json", os.devnull, "--python"]
-    rounds, stated = [], []
+    plain = left_out("", code)
+    first = profile(glowplug, python, plain, "--no-usage")
+    candidates = chosen_modules(predictions(first), options.least, options.most_modules)
+    programs = {name: left_out(name, code) for name in candidates}
+    failed = {name for name, without in programs.items() if cpu_ms([python, "-c", without]) is None}
+    rounds = []
     for number in range(options.rounds):
         if number > 0 and time.monotonic() > end:
             break
-        found = profile(options.glowplug, options.python, plain)
-        stated.append(found["run"]["overhead"]["fraction"])
-        sides = {"plain": cpu_ms([options.python, "-c", plain])}
-        sides["profiled"] = cpu_ms([*profiled, options.python, "-c", plain])
-        for name, program in programs.items():
-            if name not in failed:
-                sides[name] = cpu_ms([options.python, "-c", program])
-        rounds.append((predictions(found), sides))
+        found = predictions(profile(glowplug, python, plain, "--no-usage"))
+        alone = cpu_ms([python, "-c", plain])
+        savings = {
+            name: alone - cpu_ms([python, "-c", without])
+            for name, without in programs.items()
+            if name not in failed
+        }
+        rounds.append((found, alone, savings))
     rows = [
-        row(
-            name,
-            [predicted[name] for predicted, _ in rounds],
-            [sides["plain"] - sides[name] for _, sides in rounds],
-        )
+        row(name, [found[name] for found, _, _ in rounds], [saved[name] for _, _, saved in rounds])
         for name in candidates
         if name not in failed
     ]
+    resolved = [one for one in rows if one["resolved"]]
+    return {
+        "plain_ms": round(statistics.median(alone for _, alone, _ in rounds), 1),
+        "rounds": len(rounds),
+        "compared": len(rows),
+        "resolved": len(resolved),
+        "resolved_within_15_percent": sum(one["within_15_percent"] for one in resolved),
+        "failed_without": sorted(failed),
+        "modules": rows,
+    }
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--least", type=float, default=5.0, help="milliseconds")
+    parser.add_argument("--most-modules", type=int, default=12, help="of a program")
+    parser.add_argument("--seconds", type=float, default=300, help="no round begins after these")
+    options = parser.parse_args()
+    figures = {
+        name: compared(options.glowplug, python, code, options)
+        for name, python, code in chosen(options.programs)
+    }
+    words = [word.split("=")[0] for word in sys.argv[2:]]
     json.dump(
-        {
-            "command": ["benches/exclusive_cost.py", *sys.argv[3:]],
-            "plain_ms": round(statistics.median(s["plain"] for _, s in rounds), 1),
-            "rounds": len(rounds),
-            "compared": len(rows),
-            "resolved": sum(r["resolved"] for r in rows),
-            "resolved_within_15_percent": sum(
-                r["resolved"] and r["within_15_percent"] for r in rows
-            ),
-            "failed_without": sorted(failed),
-            "overhead_stated": round(statistics.median(stated), 4),
-            "overhead_and_command_measured_ms": round(
-                statistics.median(s["profiled"] - s["plain"] for _, s in rounds), 2
-            ),
-            "modules": rows,
-        },
+        {"command": ["benches/exclusive_cost.py", *words], "programs": figures},
         sys.stdout,
         indent=1,
     )

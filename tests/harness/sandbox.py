@@ -21,6 +21,7 @@ _PR_CAPBSET_DROP = 24
 _SECCOMP_MODE_FILTER = 2
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
+_KILL = 0x80000000
 _EPERM, _ENOSYS = 1, 38
 _AUDIT_ARCH_X86_64 = 0xC000003E
 _LOAD, _EQUAL, _GREATER, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
@@ -153,8 +154,22 @@ class _Program(ctypes.Structure):
 
 def filter_system_calls() -> None:
     """Puts the filter on this process and its children; for a child before it executes."""
+    _install(_program())
+
+
+def refuse_system_call(number: int, error: int | None, argument: int | None = None) -> None:
+    """Has one system call fail with `error`, or kill who makes it; with `argument` only where that
+    is its first one.
+    """
+    code = [_instruction(_LOAD, 0), _instruction(_EQUAL, number, 0, 1 if argument is None else 3)]
+    if argument is not None:
+        code += [_instruction(_LOAD, 16), _instruction(_EQUAL, argument, 0, 1)]
+    code += [_instruction(_RETURN, _KILL) if error is None else _refuse(error)]
+    _install(b"".join([*code, _instruction(_RETURN, _ALLOW)]))
+
+
+def _install(code: bytes) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    code = _program()
     program = _Program(len(code) // 8, code)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")

@@ -175,6 +175,25 @@ CASES: dict[str, Case] = {
         "import q\nassert q.same == 'function'\nimport q.same as s\nassert q.same == 'function'\n",
         {"q/__init__.py": "from .same import same\n", "q/same.py": "same = 'function'\n"},
     ),
+    "submodule_over_attribute": Case(
+        "import q.sub\nassert q.sub.v == 1\n",
+        {"q/__init__.py": "sub = 5\n", "q/sub.py": "v = 1\n"},
+        native=False,
+    ),
+    "submodule_over_attribute_deeply": Case(
+        "import q.r.sub\nfor _ in range(9):\n    assert q.r.sub.v == 1\n",
+        {"q/__init__.py": "", "q/r/__init__.py": "sub = 5\n", "q/r/sub.py": "v = 1\n"},
+        native=False,
+    ),
+    "submodule_over_attribute_as": Case(
+        "import q.sub as s\nassert s.v == 1\n",
+        {"q/__init__.py": "sub = 5\n", "q/sub.py": "v = 1\n"},
+    ),
+    "attribute_for_missing_submodule": Case(
+        "import math.pi\nfor _ in range(9):\n    try:\n        math.pi\n"
+        "    except ModuleNotFoundError as e:\n        assert e.name == 'math.pi'\n"
+        "    else:\n        raise AssertionError\n"
+    ),
     "subclass_of_module": Case(
         "import types\nclass M(types.ModuleType):\n    def __setattr__(self, k, v):\n"
         "        super().__setattr__(k, v)\nq = M('q')\nq.r = 1\nassert q.r == 1\n"
@@ -238,6 +257,14 @@ CASES: dict[str, Case] = {
         {
             "k/__init__.py": "from .one import start\nvalue = 2\n",
             "k/one.py": "from . import value\ndef start(): return value\n",
+        },
+    ),
+    "unfinished_module_is_awaited": Case(
+        "import c3\nc3\n",
+        {
+            "c3.py": "import sys\nimport c3\n"
+            "lazy = getattr(sys, 'lazy_modules', None)\n"
+            "assert lazy is None or 'c3' in lazy\nassert c3 is sys.modules['c3']\n",
         },
     ),
     # Where imports are looked for.

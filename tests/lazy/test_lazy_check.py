@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -45,12 +47,22 @@ PROGRAMS = {
 }
 
 
+def newest(minor: tuple[int, int]) -> Path:
+    found = by_minor(minor)
+    if not found:
+        pytest.skip("no CPython %d.%d on this machine" % minor)
+    return found[0].path
+
+
 @pytest.fixture
 def python() -> Path:
-    found = by_minor((3, 11))
-    if not found:
-        pytest.skip("no CPython 3.11 on this machine")
-    return found[0].path
+    return newest((3, 11))
+
+
+@pytest.fixture(params=[(3, 11), (3, 15)], ids=["3.11", "3.15"])
+def either(request: pytest.FixtureRequest) -> Path:
+    """One on which Glowplug brings the mechanism, and one that has lazy imports of its own."""
+    return newest(request.param)
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -67,10 +79,10 @@ def glowplug(built: Path, folder: Path, *arguments: object) -> subprocess.Comple
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)
-def test_the_importer_and_its_cause_are_found_and_written(built, python, tmp_path, kind):
+def test_the_importer_and_its_cause_are_found_and_written(built, either, tmp_path, kind):
     write(tmp_path, PROGRAMS[kind])
     (tmp_path / "pyproject.toml").write_text("# kept\n[project]\nname = 'x'   # as it was\n")
-    done = glowplug(built, tmp_path, "check", "--json", "--", python, "app.py")
+    done = glowplug(built, tmp_path, "check", "--json", "--", either, "app.py")
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert [one["entry"] for one in found["keep"]] == ["=__main__"]
@@ -105,9 +117,9 @@ def test_where_the_time_is_over_what_is_enough_is_written(built, python, tmp_pat
     assert "perhaps not needed" in (tmp_path / "pyproject.toml").read_text()
 
 
-def test_a_program_that_does_the_same(built, python, tmp_path):
+def test_a_program_that_does_the_same(built, either, tmp_path):
     write(tmp_path, {"app.py": "import json\nprint(json.dumps([1]))\n"})
-    done = glowplug(built, tmp_path, "check", "--", python, "app.py")
+    done = glowplug(built, tmp_path, "check", "--", either, "app.py")
     assert done.returncode == 0, done.stderr
     assert "does the same with lazy imports" in done.stdout
     assert not (tmp_path / "pyproject.toml").exists()
@@ -140,7 +152,7 @@ def test_what_is_no_python_program_is_refused(built, tmp_path):
     assert "not a Python program" in done.stderr
 
 
-def test_the_report_tells_what_was_loaded_and_what_was_not(built, python, tmp_path):
+def test_the_report_tells_what_was_loaded_and_what_was_not(built, either, tmp_path):
     write(
         tmp_path,
         {
@@ -148,13 +160,99 @@ def test_the_report_tells_what_was_loaded_and_what_was_not(built, python, tmp_pa
             "def view():\n    return decimal.Decimal(1)\nprint(view())\n"
         },
     )
-    done = glowplug(built, tmp_path, "run", "--report", "--python", python, "app.py")
+    done = glowplug(built, tmp_path, "run", "--report", "--python", either, "app.py")
     assert done.returncode == 0 and done.stdout == "1\n"
     report = done.stderr
     assert "decimal  first used by view (" in report
     vain = report.split("lazy in vain:")[1].split("never used:")[0]
     assert "  json  imported by __main__" in vain
     assert "xml.dom.minidom  imported by __main__:3" in report.split("never used:")[1]
+
+
+SERVICE = """import decimal
+import http.server
+import handlers
+import threading
+import sys
+import glowplug.lazy
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = repr(handlers.PAGES[self.path]()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def log_message(self, *_): pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+warmer = glowplug.lazy.warm()
+warmer.join()
+print(server.server_address[1], "slow" in sys.modules, flush=True)
+threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown())).start()
+server.serve_forever()
+"""
+
+HANDLERS = """import slow
+import tools
+
+def show(): return tools.render()
+def pay(): return slow.value
+PAGES = {"/show": show, "/pay": pay}
+"""
+
+# An import that takes longer than the report leaves unnamed.
+SLOW = "import time\nend = time.perf_counter() + 0.005\nwhile time.perf_counter() < end: pass\n"
+
+
+def serve(built: Path, python: Path, folder: Path) -> tuple[bool, str]:
+    """Starts the service, asks for both pages, and ends it: whether `slow` was there before the
+    first request, and the report.
+    """
+    env = {
+        **clean_environment(),
+        "GLOWPLUG_CACHE_DIR": str(folder / "cache"),
+        "GLOWPLUG_RUNTIME": str(built.parents[1] / "lib" / "glowplug"),
+        "PYTHONPATH": str(Path(__file__).parents[2] / "python"),
+    }
+    pipe = subprocess.PIPE
+    command = [built, "lazy", "run", "--report", "--python", python, "service.py"]
+    with subprocess.Popen(
+        command, cwd=folder, env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as service:
+        port, is_warm = service.stdout.readline().split()
+        for page in ("/show", "/pay", "/pay"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{page}", timeout=60) as answer:
+                assert answer.status == 200
+        service.stdin.close()
+        report = service.stderr.read()
+    assert service.returncode == 0, report
+    return is_warm == "True", report
+
+
+def test_the_report_of_a_service_says_which_request_pays_and_warm_mends_it(built, either, tmp_path):
+    write(
+        tmp_path,
+        {
+            "service.py": SERVICE,
+            "handlers.py": HANDLERS,
+            "slow.py": SLOW + "value = 1\n",
+            "tools.py": "import deep\ndef render(): return deep.value\n",
+            "deep.py": SLOW + "value = 2\n",
+        },
+    )
+    is_warm, report = serve(built, either, tmp_path)
+    assert not is_warm
+    paid = report.split("paid for by first calls:")[1]
+    assert f"the first call of `pay` ({tmp_path}/handlers.py:5) by " in paid
+    inner, outer = f"`render` ({tmp_path}/tools.py:2)", f"`show` ({tmp_path}/handlers.py:4)"
+    assert f"the first call of {inner} by {outer} by `do_GET` " in paid
+    settings = "[tool.glowplug.lazy]\n" + re.search(r"^warm = .*$", paid, re.MULTILINE)[0]
+    assert '"slow"' in settings and '"deep"' in settings
+    (tmp_path / "pyproject.toml").write_text(settings + "\n")
+    is_warm, report = serve(built, either, tmp_path)
+    assert is_warm
+    assert "for `slow`" not in report and "for `deep`" not in report
 
 
 def test_lint_reports_in_three_forms(built, tmp_path):

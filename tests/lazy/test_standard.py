@@ -12,7 +12,7 @@ from standard import suite
 
 HERE = Path(__file__).parent / "standard"
 
-LEAST = 115
+LEAST = 120
 """How many of its tests pass at least."""
 
 

@@ -73,7 +73,17 @@ def check_sums(profile: dict) -> None:
 
 @pytest.mark.parametrize("name", pythons())
 def test_every_cpython(name, tmp_path):
-    log = log_of(pythons()[name], PROGRAM, tmp_path)
+    check_log(log_of(pythons()[name], PROGRAM, tmp_path))
+
+
+@pytest.mark.parametrize("minor", ["3.7", "3.8", "3.9"])
+def test_logs_of_older_cpythons(minor, tmp_path):
+    """What these printed for the same program."""
+    log = Path(__file__).parent / "logs" / f"importtime-{minor}.log"
+    check_log(Path(shutil.copy(log, tmp_path)))
+
+
+def check_log(log: Path) -> None:
     profile = profile_of(log)
     check_sums(profile)
     (process,) = profile["processes"]

@@ -5,6 +5,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::OnceLock;
 
 /// A Python object.
@@ -125,6 +126,9 @@ api! {
     PyTuple_GetItem: fn(Ref, isize) -> Ref;
     PyList_Append: fn(Ref, Ref) -> c_int;
     PyLong_AsLong: fn(Ref) -> i64;
+    PyLong_FromLong: fn(i64) -> Ref;
+    PyModule_GetDict: fn(Ref) -> Ref;
+    PyType_IsSubtype: fn(Ref, Ref) -> c_int;
     PyUnicode_AsUTF8AndSize: fn(Ref, *mut isize) -> *const c_char;
     PyUnicode_InternFromString: fn(*const c_char) -> Ref;
     PyImport_ImportModule: fn(*const c_char) -> Ref;
@@ -186,6 +190,16 @@ impl Owned {
         Some(Owned(reference))
     }
 
+    /// A reference of our own to what is borrowed; `None` for null.
+    pub fn borrowed(reference: Ref) -> Option<Owned> {
+        if reference.is_null() {
+            return None;
+        }
+        // SAFETY: the object is alive, as whoever lends it has it, and the caller holds the GIL.
+        unsafe { (api().Py_IncRef)(reference) };
+        Some(Owned(reference))
+    }
+
     /// The reference, borrowed.
     pub fn get(&self) -> Ref {
         self.0
@@ -218,6 +232,44 @@ pub fn attribute(object: Ref, name: &CStr) -> Option<Owned> {
     }
     // SAFETY: the object is alive while its borrower is, the name ends in a NUL, and the caller holds the GIL.
     Owned::take(unsafe { (api().PyObject_GetAttrString)(object, name.as_ptr()) })
+}
+
+/// A member of a module's dictionary, past whatever reads its attributes.
+pub fn member(module: Ref, name: &CStr) -> Option<Owned> {
+    // SAFETY: called with the GIL; what is no module has no dictionary, which is an error and is cleared.
+    unsafe {
+        let members = (api().PyModule_GetDict)(module);
+        if members.is_null() {
+            (api().PyErr_Clear)();
+            return None;
+        }
+        Owned::borrowed((api().PyDict_GetItemString)(members, name.as_ptr()))
+    }
+}
+
+/// A tuple of borrowed objects.
+pub fn tuple(parts: &[Ref]) -> Option<Owned> {
+    // SAFETY: a tuple as long as the parts, each of which gets a reference of its own; PyTuple_SetItem takes it over.
+    unsafe {
+        let whole = Owned::take((api().PyTuple_New)(parts.len() as isize))?;
+        for (index, &part) in parts.iter().enumerate() {
+            (api().Py_IncRef)(part);
+            (api().PyTuple_SetItem)(whole.get(), index as isize, part);
+        }
+        Some(whole)
+    }
+}
+
+/// `None`, borrowed; looked up once.
+pub fn none() -> Ref {
+    static NONE: AtomicPtr<Object> = AtomicPtr::new(ptr::null_mut());
+    let known = NONE.load(Ordering::Relaxed);
+    if !known.is_null() {
+        return known;
+    }
+    let found: Ref = symbol("_Py_NoneStruct\0").map_or(ptr::null_mut(), <*mut _>::cast);
+    NONE.store(found, Ordering::Relaxed);
+    found
 }
 
 /// A positional argument, borrowed; null where there is none.

@@ -13,6 +13,8 @@ const PRELOAD: &[u8] = b"LD_PRELOAD=";
 pub struct Request {
     /// The file to write to.
     pub file: CString,
+    /// Whether to watch which modules are used.
+    pub usage: bool,
     /// The variables that hand this library on, if programs that this process becomes are to be profiled as well.
     pub follow: Option<Follow>,
 }
@@ -27,7 +29,7 @@ pub struct Follow {
 /// The request of this process.
 pub static REQUESTED: OnceLock<Request> = OnceLock::new();
 
-/// Reads the request `GLOWPLUG_COLLECT=<letters>:<file>` and removes every trace of it; this library stands first in `LD_PRELOAD`.
+/// Reads the request `GLOWPLUG_COLLECT=<letters>:<file>` (`f`: follow, `u`: usage) and removes every trace of it; this library stands first in `LD_PRELOAD`.
 ///
 /// # Safety
 /// `array` must be an environment: pointers to writable NUL-ended strings, ended by null, and no other thread may use it.
@@ -45,7 +47,11 @@ pub unsafe fn take(array: *mut *mut c_char) -> Option<Request> {
         request: CString::new([REQUEST, &request].concat()).unwrap_or_default(),
         library,
     });
-    Some(Request { file: CString::new(&request[colon + 1..]).ok()?, follow })
+    Some(Request {
+        file: CString::new(&request[colon + 1..]).ok()?,
+        usage: letters.contains(&b'u'),
+        follow,
+    })
 }
 
 /// The value of a variable.

@@ -10,10 +10,11 @@ use crate::snapshot::clocks;
 use crate::start::{Ending, note_end};
 use crate::trace::{self, Kind};
 use core::arch::naked_asm;
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem::MaybeUninit;
 use core::ptr;
 use libc::{FILE, mode_t, off_t, ssize_t};
-use std::sync::OnceLock;
 
 /// The answer where libc lacks a function.
 trait Failure {
@@ -269,36 +270,49 @@ starting! {
     fn posix_spawnp;
 }
 
-/// Python's allocators before they were counted: of its memory, and of its objects.
-static ALLOCATORS: [OnceLock<Allocator>; 2] = [const { OnceLock::new() }; 2];
+/// Python's allocators before they were counted: of its memory, and of its objects. Written once, before they are used; read at
+/// every allocation, so without any synchronisation.
+struct Real(UnsafeCell<MaybeUninit<Allocator>>);
 
-/// Counts what Python allocates. Freeing is left as it is.
+// SAFETY: written by `count_allocations` alone, before Python learns of the functions that read it.
+unsafe impl Sync for Real {}
+
+static REAL: [Real; 2] = [const { Real(UnsafeCell::new(MaybeUninit::uninit())) }; 2];
+
+/// Counts what Python allocates. Freeing is left as it is. To be called once.
 pub fn count_allocations(api: &Api) {
-    type Malloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
-    type Calloc = unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void;
-    type Realloc = unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void;
     let ours: [(Malloc, Calloc, Realloc); 2] =
         [(malloc::<0>, calloc::<0>, realloc::<0>), (malloc::<1>, calloc::<1>, realloc::<1>)];
     for (index, (malloc, calloc, realloc)) in ours.into_iter().enumerate() {
         // PYMEM_DOMAIN_MEM and PYMEM_DOMAIN_OBJ.
         let domain = index as c_int + 1;
-        // SAFETY: called with the GIL; Python copies the structures.
+        // SAFETY: called once and with the GIL; nothing reads the structure yet; Python copies the ones that it is given.
         unsafe {
             let known = Allocator::in_force(api, domain);
             if known.malloc.is_none() || known.calloc.is_none() || known.realloc.is_none() {
                 continue;
             }
-            if ALLOCATORS[index].set(known).is_ok() {
-                let counted = Allocator {
-                    malloc: Some(malloc),
-                    calloc: Some(calloc),
-                    realloc: Some(realloc),
-                    ..known
-                };
-                (api.PyMem_SetAllocator)(domain, &raw const counted);
-            }
+            (*REAL[index].0.get()).write(known);
+            let counted = Allocator {
+                malloc: Some(malloc),
+                calloc: Some(calloc),
+                realloc: Some(realloc),
+                ..known
+            };
+            (api.PyMem_SetAllocator)(domain, &raw const counted);
         }
     }
+}
+
+type Malloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
+type Calloc = unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void;
+type Realloc = unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void;
+
+/// The allocator of a domain that has been replaced.
+#[inline]
+fn real(domain: usize) -> &'static Allocator {
+    // SAFETY: `count_allocations` has written it before it gave Python the functions that ask for it, and nobody writes it again.
+    unsafe { (*REAL[domain].0.get()).assume_init_ref() }
 }
 
 /// Counts an allocation.
@@ -314,7 +328,7 @@ pub fn allocated(bytes: usize) {
 
 unsafe extern "C" fn malloc<const DOMAIN: usize>(context: *mut c_void, size: usize) -> *mut c_void {
     allocated(size);
-    match ALLOCATORS[DOMAIN].get().and_then(|known| known.malloc) {
+    match real(DOMAIN).malloc {
         // SAFETY: the arguments are Python's, and meant for this very function.
         Some(real) => unsafe { real(context, size) },
         None => ptr::null_mut(),
@@ -327,7 +341,7 @@ unsafe extern "C" fn calloc<const DOMAIN: usize>(
     size: usize,
 ) -> *mut c_void {
     allocated(count.saturating_mul(size));
-    match ALLOCATORS[DOMAIN].get().and_then(|known| known.calloc) {
+    match real(DOMAIN).calloc {
         // SAFETY: as above.
         Some(real) => unsafe { real(context, count, size) },
         None => ptr::null_mut(),
@@ -340,7 +354,7 @@ unsafe extern "C" fn realloc<const DOMAIN: usize>(
     size: usize,
 ) -> *mut c_void {
     allocated(size);
-    match ALLOCATORS[DOMAIN].get().and_then(|known| known.realloc) {
+    match real(DOMAIN).realloc {
         // SAFETY: as above.
         Some(real) => unsafe { real(context, old, size) },
         None => ptr::null_mut(),

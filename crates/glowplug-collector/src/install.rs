@@ -2,10 +2,12 @@
 
 use crate::api::{Api, MethodDef, Owned, Ref};
 use crate::counters;
+use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{TIMED, clock, clocks, snapshot};
+use crate::snapshot::{Sample, TIMED, clock, clocks, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
+use crate::usage;
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -23,11 +25,7 @@ pub fn when_ready(api: &'static Api) {
         // SAFETY: as above; the reference is made our own.
         unsafe {
             let module = (api.PyDict_GetItemString)(modules, name.as_ptr());
-            if module.is_null() {
-                return None;
-            }
-            (api.Py_IncRef)(module);
-            Owned::take(module)
+            Owned::borrowed(module)
         }
     };
     let (Some(bootstrap), Some(external), Some(zip)) =
@@ -38,6 +36,7 @@ pub fn when_ready(api: &'static Api) {
     if INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
+    Sample::calibrate();
     note_prices();
     watch_collections(api, modules);
     know_called(api, module(c"_imp").as_ref());
@@ -52,6 +51,9 @@ pub fn when_ready(api: &'static Api) {
     function(api, &zip, c"_unmarshal_code", &steps::ZIP_UNMARSHAL);
     function(api, &zip, c"_compile_source", &steps::ZIP_COMPILE);
     import(api);
+    if REQUESTED.get().is_some_and(|request| request.usage) {
+        usage::install(api);
+    }
     crate::hooks::count_allocations(api);
 }
 
@@ -155,25 +157,35 @@ fn watch_collections(api: &Api, modules: Ref) {
     }
 }
 
-/// Measures what a reading of the clocks, a full snapshot (nanoseconds) and the count of an allocation (picoseconds) cost here.
+/// Measures what a reading of the clocks, a full snapshot (nanoseconds), the count of an allocation and that of an attribute's
+/// read (picoseconds) cost here.
 fn note_prices() {
     const TIMES: u64 = 16;
     const COUNTS: u64 = 1024;
     let now = || clock(libc::CLOCK_THREAD_CPUTIME_ID);
+    // The first one looks at the resident memory, which is counted by itself.
+    snapshot();
     let moments = [
         now(),
         repeat(TIMES, clocks, now),
         repeat(TIMES, snapshot, now),
         repeat(COUNTS, || allocated(std::hint::black_box(0)), now),
+        repeat(COUNTS, || usage::count(std::hint::black_box(ptr::null_mut())), now),
     ];
+    usage::READS.store(0, Ordering::Relaxed);
     counters::add(|counters| counters.allocations -= COUNTS);
-    TIMED.fetch_add(moments[3] - moments[0], Ordering::Relaxed);
+    TIMED.fetch_add(moments[4] - moments[0], Ordering::Relaxed);
     let spent = |index: usize| moments[index] - moments[index - 1];
     trace::note(
         Kind::Price,
         0,
         0,
-        &[&[spent(1) / TIMES, spent(2) / TIMES, spent(3) * 1000 / COUNTS]],
+        &[&[
+            spent(1) / TIMES,
+            spent(2) / TIMES,
+            spent(3) * 1000 / COUNTS,
+            spent(4) * 1000 / COUNTS,
+        ]],
     );
 }
 

@@ -34,11 +34,21 @@ impl Hasher for Multiply {
 /// A table hashed so.
 pub type Table<K, V> = HashMap<K, V, BuildHasherDefault<Multiply>>;
 
-#[derive(Default)]
 struct Numbers {
     /// By address; each object is held for ever, so that no other can take its place.
     objects: Table<usize, u32>,
     texts: Table<Vec<u8>, u32>,
+}
+
+impl Default for Numbers {
+    /// With room for what large programs name, as growing would move it all several times.
+    fn default() -> Numbers {
+        const EXPECTED: usize = 4096;
+        Numbers {
+            objects: Table::with_capacity_and_hasher(EXPECTED, BuildHasherDefault::default()),
+            texts: Table::with_capacity_and_hasher(EXPECTED, BuildHasherDefault::default()),
+        }
+    }
 }
 
 static NUMBERS: Mutex<Option<Numbers>> = Mutex::new(None);

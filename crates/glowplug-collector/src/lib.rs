@@ -22,3 +22,4 @@ mod snapshot;
 mod start;
 mod steps;
 mod trace;
+mod usage;

@@ -1,12 +1,13 @@
 //! Where an import is written: the place of the statement or call that a load is due to.
 
-use crate::api::{Owned, Ref, api, text};
+use crate::api::{self, Owned, Ref, api, text};
 use crate::intern::{self, Table};
 use crate::names;
 use crate::trace::{self, Kind};
 use core::cell::Cell;
-use std::hash::Hasher;
-use std::sync::Mutex;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Mutex, OnceLock};
 
 /// A place that imports.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,8 +98,26 @@ fn is_importlib(file: Ref) -> bool {
 
 static SEEN: Mutex<Option<Table<u64, ()>>> = Mutex::new(None);
 
-/// Takes a note of an import at a place, once.
-pub fn note_edge(site: &Site, name: Ref, level: i64, from: Ref, statement: bool) {
+/// For what large programs import, as growing would move it all several times.
+fn room_for_many() -> Table<u64, ()> {
+    Table::with_capacity_and_hasher(8192, BuildHasherDefault::default())
+}
+
+/// An import at a place.
+pub struct Import {
+    /// What is asked for, borrowed.
+    pub name: Ref,
+    /// How far above the package.
+    pub level: i64,
+    /// The `from` list, borrowed; null for none.
+    pub from: Ref,
+    /// Whether it is a statement.
+    pub statement: bool,
+}
+
+/// Takes a note of an import at a place, once. `outcome` is what came of it, borrowed; null where it failed.
+pub fn note_edge(site: &Site, import: &Import, outcome: Ref) {
+    let Import { name, level, from, statement } = *import;
     let number = intern::object(name);
     let mut hasher = intern::Multiply::default();
     for part in [
@@ -109,7 +128,7 @@ pub fn note_edge(site: &Site, name: Ref, level: i64, from: Ref, statement: bool)
     }
     hasher.write_u64(from as u64);
     let Ok(mut seen) = SEEN.try_lock() else { return };
-    if seen.get_or_insert_with(Table::default).insert(hasher.finish(), ()).is_some() {
+    if seen.get_or_insert_with(room_for_many).insert(hasher.finish(), ()).is_some() {
         return;
     }
     drop(seen);
@@ -118,25 +137,64 @@ pub fn note_edge(site: &Site, name: Ref, level: i64, from: Ref, statement: bool)
         u64::from(site.module) << 32 | u64::from(site.package),
         level as u64,
     ];
-    words.extend(from_list(from));
+    words.extend(from_list(from, outcome));
     let flags = u8::from(site.in_function) | u8::from(!statement) << 1;
     trace::note(Kind::Edge, flags, number, &[&words]);
 }
 
-/// The names of a `from` list: a tuple, where a statement gives it.
-fn from_list(from: Ref) -> Vec<u64> {
+/// The numbers of names of a `from` list (a tuple, where a statement gives it) that may be those of modules. Most names are not;
+/// one 0 stands for these, as nothing but their being there matters.
+fn from_list(from: Ref, module: Ref) -> Vec<u64> {
+    const MOST: isize = 200;
     if from.is_null() {
         return Vec::new();
     }
-    // SAFETY: called with the GIL; PyTuple_Size of something else is an error, which is cleared.
-    unsafe {
+    // SAFETY: called with the GIL; PyTuple_Size of something else is an error, which is cleared, and so is PyModule_GetDict of what is
+    // no module.
+    let (length, members) = unsafe {
+        let members = if module.is_null() { module } else { (api().PyModule_GetDict)(module) };
         let length = (api().PyTuple_Size)(from);
-        if length < 0 {
-            (api().PyErr_Clear)();
-            return Vec::new();
-        }
-        (0..length.min(200))
-            .map(|index| u64::from(intern::object((api().PyTuple_GetItem)(from, index))))
-            .collect()
+        (api().PyErr_Clear)();
+        (length.min(MOST), members)
+    };
+    let mut numbers: Vec<u64> = (0..length)
+        .map(|index| api::positional(from, index))
+        .map(|name| if may_be_module(name, members) { intern::object(name) } else { 0 })
+        .map(u64::from)
+        .collect();
+    numbers.dedup();
+    numbers
+}
+
+/// Whether a name of a `from` list may be that of a module: it is one, or cannot be looked up.
+fn may_be_module(name: Ref, members: Ref) -> bool {
+    static STAR: AtomicPtr<api::Object> = AtomicPtr::new(core::ptr::null_mut());
+    if members.is_null() || name == STAR.load(Ordering::Relaxed) {
+        return true;
+    }
+    // SAFETY: called with the GIL on live objects; the value is borrowed.
+    let value = unsafe { (api().PyDict_GetItem)(members, name) };
+    if !value.is_null() {
+        return is_module(value);
+    }
+    let star = text(name) == Some(b"*");
+    if star {
+        STAR.store(name, Ordering::Relaxed);
+    }
+    star
+}
+
+/// Whether an object is a module of some type.
+fn is_module(object: Ref) -> bool {
+    static MODULE: OnceLock<usize> = OnceLock::new();
+    let kind =
+        *MODULE.get_or_init(|| api::symbol("PyModule_Type\0").map_or(0, |kind| kind as usize));
+    // SAFETY: called with the GIL on a live object, and a type of CPython's.
+    unsafe {
+        let found = Owned::take((api().PyObject_Type)(object));
+        found.is_some_and(|found| {
+            found.get() as usize == kind
+                || (api().PyType_IsSubtype)(found.get(), kind as *mut api::Object) != 0
+        })
     }
 }

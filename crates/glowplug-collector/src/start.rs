@@ -6,6 +6,7 @@ use crate::environment;
 use crate::intern;
 use crate::snapshot::{self, CLOCKS_READ, SNAPSHOTS, TIMED, clock, clocks};
 use crate::trace::{self, Kind};
+use crate::usage;
 use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::Ordering;
 
@@ -83,7 +84,9 @@ pub fn note_end(how: Ending) {
     if !trace::is_open() {
         return;
     }
+    usage::end();
     let end = snapshot::snapshot();
-    let taken = [&CLOCKS_READ, &SNAPSHOTS, &TIMED].map(|counter| counter.load(Ordering::Relaxed));
+    let taken = [&CLOCKS_READ, &SNAPSHOTS, &TIMED, &usage::READS]
+        .map(|counter| counter.load(Ordering::Relaxed));
     trace::note(Kind::End, 0, how as u32, &[&end, &taken]);
 }

@@ -2,13 +2,14 @@
 //!
 //! They are built-in functions, so they add no frame to a traceback.
 
-use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, positional};
+use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, none, positional};
 use crate::counters;
 use crate::intern;
 use crate::names;
-use crate::sites;
+use crate::sites::{self, Import, Site};
 use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
+use crate::usage;
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -131,44 +132,49 @@ unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     };
     let site = sites::of_frame(if globals == none() { ptr::null_mut() } else { globals });
     let statement = !globals.is_null() && keywords.is_null() && !positional(arguments, 4).is_null();
-    sites::note_edge(&site, name, level, from, statement);
     let before = sites::enter(site);
     sample.end();
+    let within = usage::ImportSystem::enter();
     let outcome = IMPORT.call(arguments, keywords);
+    drop(within);
+    let sample = Sample::begin();
     sites::enter(before);
-    outcome
-}
-
-/// `None`, borrowed; looked up once.
-fn none() -> Ref {
-    static NONE: AtomicPtr<api::Object> = AtomicPtr::new(ptr::null_mut());
-    let known = NONE.load(Ordering::Relaxed);
-    if !known.is_null() {
-        return known;
+    note_edge(&site, &Import { name, level, from, statement }, outcome);
+    sample.end();
+    if !outcome.is_null() {
+        usage::imported(outcome, from);
     }
-    let found: Ref = api::symbol("_Py_NoneStruct\0").map_or(ptr::null_mut(), <*mut _>::cast);
-    NONE.store(found, Ordering::Relaxed);
-    found
+    outcome
 }
 
 unsafe extern "C" fn find_and_load(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     let name = positional(arguments, 0);
     // Only importlib.import_module comes here without our `__import__` around it.
     let by_call = positional(arguments, 1) != IMPORT.original();
-    let before = by_call.then(|| {
+    let call = by_call.then(|| {
         let site = sites::of_frame(ptr::null_mut());
-        sites::note_edge(&site, name, 0, ptr::null_mut(), false);
-        sites::enter(site)
+        (site, sites::enter(site))
     });
+    let within = usage::ImportSystem::enter();
     let outcome = if is_loaded(name) {
         FIND_AND_LOAD.call(arguments, keywords)
     } else {
         load(name, arguments, keywords)
     };
-    if let Some(before) = before {
+    drop(within);
+    if let Some((site, before)) = call {
         sites::enter(before);
+        let import = Import { name, level: 0, from: ptr::null_mut(), statement: false };
+        note_edge(&site, &import, outcome);
     }
     outcome
+}
+
+/// Notes an import that is over, also one that has failed.
+fn note_edge(site: &Site, import: &Import, outcome: Ref) {
+    let raised = outcome.is_null().then(Raised::set_aside);
+    sites::note_edge(site, import, outcome);
+    drop(raised);
 }
 
 /// Whether `sys.modules` has a name.
@@ -187,9 +193,12 @@ fn load(name: Ref, arguments: Ref, keywords: Ref) -> Ref {
         u64::from(site.module) << 32 | u64::from(site.package),
     ];
     let flags = if site.in_function { IN_FUNCTION } else { 0 };
-    trace::note(Kind::LoadBegin, flags, intern::object(name), &[&place, &snapshot()]);
+    let number = intern::object(name);
+    trace::note(Kind::LoadBegin, flags, number, &[&place, &snapshot()]);
+    let usage = usage::Load::begin(number);
     let outcome = FIND_AND_LOAD.call(arguments, keywords);
     let raised = if outcome.is_null() { exception() } else { 0 };
+    usage.end(outcome);
     trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);
     outcome
 }
@@ -230,14 +239,24 @@ unsafe extern "C" fn call(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     };
     let step = || CALL.call(arguments, keywords);
     if CALLED.bodies.iter().any(is) {
+        let is_code = is(&CALLED.bodies[0]);
+        usage::body(if is_code { positional(arguments, 1) } else { ptr::null_mut() });
         phase(Phase::Body, step)
     } else if is(&CALLED.compile) {
         phase(Phase::Compile, step)
     } else if is(&CALLED.frozen) {
-        short_phase(Phase::Unmarshal, step)
+        with_code(short_phase(Phase::Unmarshal, step))
     } else {
         step()
     }
+}
+
+/// The code of a module was found, by a step behind which its body runs unseen.
+fn with_code(code: Ref) -> Ref {
+    if !code.is_null() {
+        usage::body(code);
+    }
+    code
 }
 
 unsafe extern "C" fn load_unlocked(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
@@ -270,18 +289,10 @@ unsafe extern "C" fn unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
 
 /// The arguments of a method with `self` in front of them, as the function that it stands for takes them.
 fn with_self(this: Ref, arguments: Ref) -> Option<Owned> {
-    // SAFETY: a tuple as long as the parts, each of which gets a reference of its own; PyTuple_SetItem takes it over.
-    unsafe {
-        let length = (api().PyTuple_Size)(arguments);
-        let whole = Owned::take((api().PyTuple_New)(length + 1))?;
-        for index in 0..=length {
-            let part =
-                if index == 0 { this } else { (api().PyTuple_GetItem)(arguments, index - 1) };
-            (api().Py_IncRef)(part);
-            (api().PyTuple_SetItem)(whole.get(), index, part);
-        }
-        Some(whole)
-    }
+    // SAFETY: the tuple that Python called a function with; its length is no error.
+    let length = unsafe { (api().PyTuple_Size)(arguments) };
+    let given = (0..length).map(|index| positional(arguments, index));
+    api::tuple(&std::iter::once(this).chain(given).collect::<Vec<_>>())
 }
 
 unsafe extern "C" fn get_data(this: Ref, arguments: Ref, keywords: Ref) -> Ref {
@@ -320,11 +331,11 @@ unsafe extern "C" fn zip_data(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
 }
 
 unsafe extern "C" fn zip_unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    short_phase(Phase::Unmarshal, || ZIP_UNMARSHAL.call(arguments, keywords))
+    with_code(short_phase(Phase::Unmarshal, || ZIP_UNMARSHAL.call(arguments, keywords)))
 }
 
 unsafe extern "C" fn zip_compile(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    phase(Phase::Compile, || ZIP_COMPILE.call(arguments, keywords))
+    with_code(phase(Phase::Compile, || ZIP_COMPILE.call(arguments, keywords)))
 }
 
 /// `callback(phase, info)`, called by the garbage collector when it starts and stops.

@@ -44,7 +44,7 @@ pub enum Kind {
     Data = 10,
     /// The process ends or is replaced: argument says how; clocks; snapshot of what collecting took.
     End = 11,
-    /// What one clock reading and one snapshot cost in this process, nanoseconds.
+    /// What clocks and a snapshot cost in this process, nanoseconds, and what counting an allocation and a read, picoseconds.
     Price = 12,
     /// The version of this Python (argument).
     Python = 13,
@@ -54,10 +54,18 @@ pub enum Kind {
     Thread = 16,
     /// A time in dlopen: clocks' differences.
     Dlopen = 17,
+    /// From now on it is seen when a module is used: name (argument). Flags: [`AT_END`].
+    Watched = 18,
+    /// A module is used for the first time: name (argument). Flags: how, see `usage::watched::How`.
+    Used = 19,
+    /// Something was taken out of a module by `from` whose use is not seen: name (argument).
+    Taken = 20,
 }
 
 /// Flag of an import in a function.
 pub const IN_FUNCTION: u8 = 1;
+/// Flag of a module of which it is only known at the end of the process whether its functions ran.
+pub const AT_END: u8 = 1;
 
 static MAP: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// Goes up with each fork, so that a child takes a chunk of its own.

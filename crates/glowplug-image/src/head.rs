@@ -1,7 +1,7 @@
 //! The fixed-size head of an image and the table of its sections.
 
-use crate::checksum;
 use crate::state::Context;
+use crate::{checksum, cpu};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First bytes of every image.
@@ -15,6 +15,9 @@ pub const HEAD_LEN: usize = 8192;
 
 /// Set in `Head::flags` of a refusal: an image without regions that says why a program may not be frozen.
 pub const FLAG_REFUSAL: u32 = 1;
+
+/// Set in `Head::flags` where `Context::cpu` names the features that the CPU must have, rather than what it must be.
+pub const FLAG_CPU_FEATURES: u32 = 2;
 
 /// The sections of an image, in the order in which they stand in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +74,7 @@ pub struct Head {
     pub magic: [u8; 8],
     /// [`FORMAT_VERSION`].
     pub version: u32,
-    /// [`FLAG_REFUSAL`] or 0.
+    /// Of [`FLAG_REFUSAL`] and [`FLAG_CPU_FEATURES`] those that apply.
     pub flags: u32,
     /// Digest of the Glowplug build that wrote the image; another build refuses it.
     pub build: [u8; 16],
@@ -231,6 +234,15 @@ impl Head {
     /// Whether this is a refusal rather than an image of a process.
     pub fn is_refusal(&self) -> bool {
         self.flags & FLAG_REFUSAL != 0
+    }
+
+    /// Whether the CPU with these feature words is the one that the image was made on, or has what it was made for.
+    pub fn suits(&self, words: &cpu::Words) -> bool {
+        if self.flags & FLAG_CPU_FEATURES != 0 {
+            cpu::covers(words, &self.context.cpu)
+        } else {
+            self.context.cpu == *words
+        }
     }
 
     /// Where a section lies.

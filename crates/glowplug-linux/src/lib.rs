@@ -1,6 +1,9 @@
 //! Safe handles over Linux: what a process inherited, becoming another program, views of files. See docs/ARCHITECTURE.md.
 
 pub mod alarm;
+pub mod attempts;
+pub mod confinement;
+pub mod counting;
 pub mod descendants;
 pub mod descriptors;
 pub mod detach;

@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Where control groups are.
+const ROOT: &str = "/sys/fs/cgroup";
 /// The period over which a quota of processors is counted, as the kernel's default.
 const PERIOD: Duration = Duration::from_millis(100);
 /// How often a program that is throttled here is looked at.
 const LOOK: Duration = Duration::from_millis(1);
+/// How often the statistics are read of a group that vanishes with the program.
+const STATISTICS: Duration = Duration::from_millis(5);
 
 /// What a program is limited to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,8 +48,8 @@ enum Means {
     None,
     /// The group's folders; in version 1 one for processors and one for memory.
     Groups(Vec<PathBuf>, &'static str),
-    /// systemd-run wraps the command.
-    Systemd,
+    /// systemd-run wraps the command, in a scope that is gone when the command has ended: what it said last.
+    Systemd(Throttled),
     Stopping(Throttle),
 }
 
@@ -59,7 +63,7 @@ impl Limits {
         } else if let Some(folders) = version_1(wanted) {
             Means::Groups(folders, "cgroup v1")
         } else if has_user_manager() {
-            Means::Systemd
+            Means::Systemd(Throttled::default())
         } else {
             Means::Stopping(Throttle::new(wanted.cpus))
         };
@@ -71,7 +75,7 @@ impl Limits {
         match &self.means {
             Means::None => None,
             Means::Groups(_, name) => Some(name),
-            Means::Systemd => Some("systemd-run"),
+            Means::Systemd(_) => Some("systemd-run"),
             Means::Stopping(_) => Some("SIGSTOP and SIGCONT"),
         }
     }
@@ -83,7 +87,7 @@ impl Limits {
 
     /// The command line in front of the program's, empty where none is needed.
     pub fn wrapper(&self) -> Vec<String> {
-        if !matches!(self.means, Means::Systemd) {
+        if !matches!(self.means, Means::Systemd(_)) {
             return Vec::new();
         }
         let mut line: Vec<String> =
@@ -119,7 +123,7 @@ impl Limits {
                 }
             }
             Means::Stopping(throttle) => throttle.began = Instant::now(),
-            Means::None | Means::Systemd => {}
+            Means::None | Means::Systemd(_) => {}
         }
     }
 
@@ -130,6 +134,11 @@ impl Limits {
                 throttle.tick(pid);
                 true
             }
+            Means::Systemd(last) if self.wanted.cpus.is_some() => {
+                std::thread::sleep(STATISTICS);
+                *last = statistics_of_process(pid).unwrap_or(*last);
+                true
+            }
             _ => false,
         }
     }
@@ -138,10 +147,11 @@ impl Limits {
     pub fn throttled(&self) -> Throttled {
         match &self.means {
             Means::Stopping(throttle) => throttle.throttled,
+            Means::Systemd(last) => *last,
             Means::Groups(folders, _) => {
                 folders.iter().find_map(|folder| statistics(folder)).unwrap_or_default()
             }
-            Means::None | Means::Systemd => Throttled::default(),
+            Means::None => Throttled::default(),
         }
     }
 }
@@ -159,7 +169,11 @@ impl Drop for Limits {
 
 /// `cpu.stat` of a group.
 fn statistics(folder: &Path) -> Option<Throttled> {
-    let text = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+    throttled_in(&fs::read_to_string(folder.join("cpu.stat")).ok()?)
+}
+
+/// What a `cpu.stat` of either version says.
+fn throttled_in(text: &str) -> Option<Throttled> {
     let number = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
         lines.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse::<u64>().ok())
@@ -170,9 +184,24 @@ fn statistics(folder: &Path) -> Option<Throttled> {
     Some(Throttled { time, periods: number("nr_throttled").unwrap_or(0) })
 }
 
+/// `cpu.stat` of the group that a process is in.
+fn statistics_of_process(pid: u32) -> Option<Throttled> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let root = Path::new(ROOT);
+    let folders = [
+        group_in(&text, "cpu").map(|group| root.join("cpu").join(group)),
+        group_in(&text, "").map(|group| root.join(group)),
+    ];
+    folders.into_iter().flatten().find_map(|folder| statistics(&folder))
+}
+
 /// This process's group in a hierarchy: the path behind `0::` in version 2, behind the controller's name in version 1.
-fn own_group(controller: &str) -> Option<String> {
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+pub(crate) fn own_group(controller: &str) -> Option<String> {
+    group_in(&fs::read_to_string("/proc/self/cgroup").ok()?, controller)
+}
+
+/// A group in what `/proc/PID/cgroup` says: the path behind `0::` in version 2, behind the controller's name in version 1.
+fn group_in(text: &str, controller: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
@@ -209,7 +238,7 @@ fn group_name() -> String {
 }
 
 fn version_2(wanted: Wanted) -> Option<PathBuf> {
-    let root = Path::new("/sys/fs/cgroup");
+    let root = Path::new(ROOT);
     if !root.join("cgroup.controllers").exists() {
         return None;
     }
@@ -227,10 +256,18 @@ fn version_2(wanted: Wanted) -> Option<PathBuf> {
         .flatten()
         .filter(|folder| folder.starts_with(root))
         .find_map(|folder| group(folder.join(group_name()), &files))
+        .inspect(|folder| without_swap(folder, "memory.swap.max", wanted.memory.map(|_| 0)))
+}
+
+/// Keeps a group from swapping what it may not hold, where the kernel keeps account of swap.
+fn without_swap(folder: &Path, file: &str, most: Option<u64>) {
+    if let Some(most) = most {
+        let _ = fs::write(folder.join(file), most.to_string());
+    }
 }
 
 fn version_1(wanted: Wanted) -> Option<Vec<PathBuf>> {
-    let root = Path::new("/sys/fs/cgroup");
+    let root = Path::new(ROOT);
     let mut folders = Vec::new();
     let mut make = |controller: &str, files: &[(&str, String)]| {
         let folder = root.join(controller).join(own_group(controller)?).join(group_name());
@@ -248,6 +285,9 @@ fn version_1(wanted: Wanted) -> Option<Vec<PathBuf>> {
         make("memory", &[("memory.limit_in_bytes", memory.to_string())]).is_some()
     });
     if processors && memory {
+        for folder in &folders {
+            without_swap(folder, "memory.memsw.limit_in_bytes", wanted.memory);
+        }
         return Some(folders);
     }
     for folder in folders {
@@ -330,4 +370,26 @@ fn cpu_time(pid: u32) -> Duration {
             && libc::clock_gettime(clock, &raw mut time) == 0
     };
     if known { Duration::new(time.tv_sec as u64, time.tv_nsec as u32) } else { Duration::ZERO }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_both_versions_are_found() {
+        let first = "8:memory:/a/b\n3:cpu,cpuacct:/run-r1.scope\n1:name=systemd:/x\n";
+        assert_eq!(group_in(first, "cpu"), Some("run-r1.scope".to_owned()));
+        assert_eq!(group_in(first, ""), None);
+        let second = "0::/user.slice/run-r2.scope\n";
+        assert_eq!(group_in(second, ""), Some("user.slice/run-r2.scope".to_owned()));
+    }
+
+    #[test]
+    fn statistics_of_both_versions_are_read() {
+        let first = throttled_in("nr_periods 9\nnr_throttled 4\nthrottled_time 70\n");
+        assert_eq!(first, Some(Throttled { time: Duration::from_nanos(70), periods: 4 }));
+        let second = throttled_in("usage_usec 9\nnr_throttled 2\nthrottled_usec 5\n");
+        assert_eq!(second, Some(Throttled { time: Duration::from_micros(5), periods: 2 }));
+    }
 }

@@ -7,7 +7,7 @@
 //! Kennedy that petgraph has). An import of a module that is loaded already is an edge like any other, which is why it is not the
 //! cost that the first importer is charged.
 
-use crate::model::{Cost, Edge, EdgeKind, Process, Saving};
+use crate::model::{Cost, Process, Saving};
 use petgraph::algo::{dominators, tarjan_scc};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
@@ -57,14 +57,22 @@ fn cumulative(process: &mut Process) {
     }
 }
 
-/// Modules that need each other while they are loaded. That a module needs its package is no cycle.
+/// Cycles that were closed: a load led, through others, to an import of the module that it had not finished. Each is the loads from
+/// that module to the importer; those that share a module are one.
 fn cycles(process: &mut Process) {
     let mut graph = DiGraph::<(), ()>::new();
     let nodes: Vec<NodeIndex> = process.modules.iter().map(|_| graph.add_node(())).collect();
-    let at_load =
-        |edge: &&Edge| edge.kind != EdgeKind::Package && !edge.in_function && edge.importer != 0;
-    for edge in process.edges.iter().filter(at_load) {
-        graph.update_edge(nodes[edge.importer as usize], nodes[edge.module as usize], ());
+    for edge in process.edges.iter().filter(|edge| edge.partial) {
+        let outwards = |&module: &u32| process.modules[module as usize].parent;
+        let loads: Vec<u32> = std::iter::successors(Some(edge.importer), outwards)
+            .take_while(|&module| module != edge.module)
+            .collect();
+        // An importer that was not being loaded then: a function that somebody called.
+        let Some(outermost) = loads.last().filter(|&&module| module != 0) else { continue };
+        let path = loads.windows(2).map(|pair| (pair[1], pair[0]));
+        for (from, to) in path.chain([(edge.module, *outermost), (edge.importer, edge.module)]) {
+            graph.update_edge(nodes[from as usize], nodes[to as usize], ());
+        }
     }
     let mut found: Vec<Vec<u32>> = tarjan_scc(&graph)
         .into_iter()
@@ -195,7 +203,7 @@ impl std::ops::AddAssign for Saving {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Module;
+    use crate::model::{Edge, Module};
     use crate::sample;
     use proptest::prelude::*;
 
@@ -234,7 +242,12 @@ mod tests {
     #[test]
     fn cycles_are_found_and_stop_nothing() {
         let mut process = process(4, &[(0, 1), (1, 2), (2, 1), (2, 3)]);
+        process.modules[2].parent = Some(1);
+        process.modules[3].parent = Some(2);
         assert_eq!(exclusive(&mut process), [15, 14, 12, 8]);
+        assert!(process.cycles.is_empty(), "no import met an unfinished module");
+        process.edges[2].partial = true;
+        derive(&mut process);
         assert_eq!(process.cycles, [[1, 2]]);
     }
 

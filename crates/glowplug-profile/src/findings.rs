@@ -118,23 +118,32 @@ fn advice(
     if let ([edge], true) = (edges, all(|used| matches!(used, NameUse::Functions(1, _))))
         && let Some(NameUse::Functions(_, function)) = of(edge)
     {
-        let detail = format!("only `{function}` uses it");
+        let detail = format!("only `{function}` uses it{}", so_did_this_run(found.usage));
         return Some((
             FindingKind::ImportInFunction,
             "import {} in the function that needs it",
             detail,
         ));
     }
-    if found.usage == Usage::Unused {
+    let at_load = edges.iter().any(|edge| of(edge) == Some(&NameUse::AtLoad));
+    let in_sources = edges.iter().any(|edge| edge.line > 0);
+    if found.usage == Usage::Unused && in_sources && !at_load {
         let detail = "nothing of it was used in this run after its import".to_owned();
         return Some((FindingKind::MakeLazy, "make the import of {} lazy", detail));
     }
     if all(|used| !matches!(used, NameUse::AtLoad)) {
-        let detail = "only functions use it, so it can be loaded when the first of them is called"
-            .to_owned();
+        let detail = format!(
+            "only functions use it, so it can be loaded when the first of them is called{}",
+            so_did_this_run(found.usage)
+        );
         return Some((FindingKind::MakeLazy, "make the import of {} lazy", detail));
     }
     None
+}
+
+/// What an import that waits for its use does not save.
+fn so_did_this_run(usage: Usage) -> &'static str {
+    if usage == Usage::Used { "; this run used it" } else { "" }
 }
 
 /// A package that is only loaded since something in it is wanted.

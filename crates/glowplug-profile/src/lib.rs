@@ -10,6 +10,7 @@ pub mod export;
 pub mod facts;
 pub mod figures;
 pub mod findings;
+pub mod gate;
 pub mod html;
 pub mod importtime;
 pub mod medians;

@@ -1,6 +1,6 @@
 //! Several runs of one program, as one: medians of what its modules cost.
 
-use crate::model::{Cost, Module, Phases, Process, Span, Spread};
+use crate::model::{Cost, Module, Phases, Process, Span, Spread, Usage};
 use std::collections::HashMap;
 
 /// The median of some numbers; of an even count the lower of the two in the middle. 0 for none.
@@ -84,6 +84,7 @@ fn settle(module: &mut Module, same: &[&Module]) {
     let (wall_low_ns, wall_high_ns) = range(|cost| cost.wall_ns);
     module.spread = Some(Spread { cpu_low_ns, cpu_high_ns, wall_low_ns, wall_high_ns });
     module.own = costs(&own);
+    module.usage = usage(same);
     let phase = |of: fn(&Phases) -> Span| {
         let all: Vec<Span> = same.iter().map(|module| of(&module.phases)).collect();
         span(&all)
@@ -100,6 +101,16 @@ fn settle(module: &mut Module, same: &[&Module]) {
         },
         module.own,
     );
+}
+
+/// Used in one run is used; what was not watched in all of them is not known to be unused.
+fn usage(same: &[&Module]) -> Usage {
+    let any = |usage| same.iter().any(|module| module.usage == usage);
+    match (any(Usage::Used), any(Usage::Unknown)) {
+        (true, _) => Usage::Used,
+        (false, true) => Usage::Unknown,
+        (false, false) => Usage::Unused,
+    }
 }
 
 /// Makes phases add up to the self time: medians of parts need not. What is left is `other`; what is too much is taken off the

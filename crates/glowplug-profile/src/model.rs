@@ -128,7 +128,7 @@ pub struct Process {
     pub modules: Vec<Module>,
     /// Every import of one module by another, at each place that does it.
     pub edges: Vec<Edge>,
-    /// Import cycles: modules that import each other.
+    /// Import cycles: modules of which one, while it was being loaded, led to an import of itself.
     pub cycles: Vec<Vec<u32>>,
     /// The places that were searched for modules.
     pub path_entries: Vec<PathEntry>,
@@ -263,7 +263,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Usage {
-    /// Not recorded.
+    /// Not recorded, or something was taken out of it by `from` whose use is not seen.
     #[default]
     Unknown,
     /// An attribute of it was read, or code of it called, after its import.
@@ -369,6 +369,9 @@ pub struct Edge {
     pub first: bool,
     /// Whether it is done within a function, so after or outside of the importer's own load.
     pub in_function: bool,
+    /// Whether it met a module whose own load, further out, had not ended: the import closed a cycle.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 /// A place that was searched for modules.

@@ -177,6 +177,7 @@ fn edge(importer: u32, module: u32, line: u32, first: bool, modules: &[Module]) 
         kind: EdgeKind::Statement,
         first,
         in_function: false,
+        partial: false,
     }
 }
 

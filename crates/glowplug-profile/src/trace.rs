@@ -64,6 +64,9 @@ pub mod kind {
     pub const ARGUMENT: u8 = 14;
     pub const THREAD: u8 = 16;
     pub const DLOPEN: u8 = 17;
+    pub const WATCHED: u8 = 18;
+    pub const USED: u8 = 19;
+    pub const TAKEN: u8 = 20;
 }
 
 /// What one thread wrote.
@@ -137,6 +140,19 @@ fn begin(
     let threads = named.map(|named| named.threads).unwrap_or_default();
     processes.push(ProcessTrace { pid, parent_pid, forked, threads, strings });
     current.insert(pid, processes.len() - 1);
+}
+
+/// The traces of processes that one was forked into, directly or not.
+pub fn forked_from<'a>(all: &'a [ProcessTrace], from: &ProcessTrace) -> Vec<&'a ProcessTrace> {
+    let mut parents = vec![from.pid];
+    let mut found = Vec::new();
+    for trace in all.iter().filter(|trace| trace.forked) {
+        if parents.contains(&trace.parent_pid) {
+            parents.push(trace.pid);
+            found.push(trace);
+        }
+    }
+    found
 }
 
 impl ProcessTrace {

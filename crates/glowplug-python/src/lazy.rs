@@ -11,6 +11,7 @@
 //! | `reference.rs` | what a pending name stands for, and its resolution |
 //! | `store.rs` | catches the stores of a lazy statement |
 //! | `pending.rs` | pending names by module |
+//! | `presence.rs` | what `sys.modules` says of a module |
 //! | `key.rs` | the keys among the builtins |
 //! | `mirror.rs` | the copy of the builtins that holds the keys, 3.11 and later |
 //! | `functions.rs` | gives functions the real builtins back as names resolve |
@@ -59,6 +60,8 @@ mod opcodes;
 mod own;
 #[cfg(not(Py_3_15))]
 mod pending;
+#[cfg(not(Py_3_15))]
+mod presence;
 #[cfg(not(Py_3_15))]
 mod reference;
 #[cfg(not(Py_3_15))]

@@ -10,6 +10,7 @@
 //! | `python/preload.py` | imports and notes what was read |
 //! | `python/apart.py`, `watch.rs` | whose import does what, and whether what is kept apart can be done later |
 //! | `python/arguments.py` | whose import looks at the program's arguments |
+//! | `processor.rs` | shows the imports a lesser CPU |
 //! | `population.rs` | counts what no image can hold |
 //! | `still.rs` | the freeze point and the state beside memory |
 //! | `thawed.rs`, `python/mend.py` | after the jump: the outside world |
@@ -51,6 +52,8 @@ mod object;
 #[cfg(feature = "freeze")]
 mod population;
 #[cfg(feature = "freeze")]
+mod processor;
+#[cfg(feature = "freeze")]
 mod program;
 #[cfg(feature = "freeze")]
 mod serve;
@@ -63,6 +66,8 @@ mod trial;
 #[cfg(feature = "freeze")]
 mod watch;
 
+#[cfg(feature = "freeze")]
+use glowplug_image::cpu::Level;
 use std::ffi::{c_char, c_int};
 
 /// Exit status of an interpreter that could not be prepared; the reason has gone to the freezer, or to standard error.
@@ -112,6 +117,12 @@ unsafe fn freeze(
     argv: *mut *mut c_char,
 ) -> c_int {
     still::default_signals();
+    let level = job.get(b"cpu".as_slice()).and_then(|levels| levels.first());
+    let level = level.and_then(|name| Level::from_name(std::str::from_utf8(name).ok()?));
+    if let Some(level) = level {
+        // SAFETY: the program's `main` has not begun, and nothing that it is linked to starts threads.
+        unsafe { processor::pretend(level) };
+    }
     let environment = environment::Snapshot::take();
     // Until preload.py listens, the import system alone lists folders: it looks for `encodings`.
     native::change_recorder_flags(native::FINDER_LISTS, 0);
@@ -128,7 +139,10 @@ unsafe fn freeze(
         return EXIT_NOT_PREPARED;
     }
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
-    unsafe { still::prepare_and_stand_still(freezer, job, &environment) }
+    unsafe {
+        processor::go_on();
+        still::prepare_and_stand_still(freezer, job, &environment)
+    }
 }
 
 /// Nothing is frozen on this minor.

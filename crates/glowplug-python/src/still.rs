@@ -4,7 +4,9 @@ use crate::environment::Snapshot;
 use crate::job::{Calling, Freezer, Job, Note};
 use crate::object::{self, Object};
 use crate::thawed::Prepared;
-use crate::{EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, serve, thawed};
+use crate::{
+    EXIT_NOT_PREPARED, collector, descriptor, environment, finish, native, processor, serve, thawed,
+};
 use glowplug_image::cpu;
 use glowplug_image::state::{Context, Registers, SIGNALS, SignalAction, ThawInfo};
 use pyo3_ffi as ffi;
@@ -131,6 +133,7 @@ pub unsafe fn prepare_and_stand_still(
             };
         }
         ffi::PyOS_AfterFork_Child();
+        processor::end();
         let held_number = held.as_ref().map_or(0, |held| held.number());
         if calling == Calling::Template {
             serve::serve(freezer, &prepared, held.as_ref())

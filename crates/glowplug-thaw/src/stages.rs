@@ -49,7 +49,7 @@ pub enum Obstacle {
     Retry(Errno),
     /// The head or a table is damaged.
     Damaged,
-    /// The CPU is another.
+    /// The CPU is another, or lacks what the image needs.
     Cpu,
     /// The kernel's vdso lacks a function.
     Kernel,
@@ -106,7 +106,7 @@ pub fn read_parameters(stack: &mut KernelStack) -> Option<Start> {
 pub fn run(stack: &mut KernelStack, start: &Start) -> Result<Infallible, Obstacle> {
     syscall::close_on_exec(start.image_fd(), true);
     let tables = map_tables(start.image_fd())?;
-    check_machine(&tables.head().context)?;
+    check_machine(tables.head())?;
     map_regions(&tables, start.image_fd())?;
     redirect_vdso(&tables.head().context, stack)?;
     populate(&tables);
@@ -169,12 +169,12 @@ fn map_tables(fd: usize) -> Result<Tables, Obstacle> {
 }
 
 /// Stage 3: the CPU and the process id.
-fn check_machine(context: &Context) -> Result<(), Obstacle> {
-    if context.cpu != cpu::words() {
+fn check_machine(head: &Head) -> Result<(), Obstacle> {
+    if !head.suits(&cpu::words()) {
         return Err(Obstacle::Cpu);
     }
     // OpenSSL and others take an equal process id for the same process, and would go on with the frozen generator's state.
-    if [context.pid, context.parent_pid].contains(&syscall::process_id()) {
+    if [head.context.pid, head.context.parent_pid].contains(&syscall::process_id()) {
         return Err(Obstacle::SameProcessId);
     }
     Ok(())

@@ -2,8 +2,10 @@
 
 /// The command line or the settings are wrong.
 pub const USAGE: u8 = 2;
-/// `glowplug lazy lint` has warnings; `glowplug lazy check` found importers that have to stay eager.
+/// `glowplug gate` found a budget violated; `glowplug lazy lint` has warnings; `glowplug lazy check` found importers that have to stay eager.
 pub const FOUND: u8 = 1;
+/// `glowplug gate` could not measure something that has a budget.
+pub const UNMEASURED: u8 = 3;
 /// `glowplug lazy check` cannot say which importers make the lazy run differ.
 pub const UNEXPLAINED: u8 = 120;
 /// The cache or an image cannot be used, or `glowplug images verify` found one that is not sound.

@@ -14,6 +14,8 @@ pub struct Meta {
     pub python: Option<String>,
     /// Its version.
     pub python_version: Option<String>,
+    /// The level of CPUs that it was frozen for; `None` for the one that it was made on.
+    pub cpu: Option<String>,
     /// Its options.
     pub options: Vec<String>,
     /// All modules that are loaded.

@@ -23,7 +23,18 @@ pub fn clippy_task(mut args: lexopt::Parser) -> Result<()> {
     }
     // What an extension is where programs cannot be frozen, whether or not there is such a minor now.
     let newest = Minor::all().next_back().context("no minors")?;
-    extension(newest, python::WITHOUT_FREEZING)
+    extension(newest, python::WITHOUT_FREEZING)?;
+    fuzz_target("glowplug-profile")
+}
+
+/// The fuzz targets are workspaces of their own, and are only checked here: to build them takes a nightly compiler.
+fn fuzz_target(package: &str) -> Result<()> {
+    let manifest = workspace::root().join("crates").join(package).join("fuzz/Cargo.toml");
+    let mut command = cargo::command();
+    command.args(["clippy", "--locked", "--manifest-path"]).arg(manifest);
+    // Whatever is named here: nothing is linked, and without it libFuzzer's C++ would be compiled.
+    command.env("CUSTOM_LIBFUZZER_PATH", workspace::root().join("Cargo.toml"));
+    run(command).with_context(|| format!("for the fuzz target of {package}"))
 }
 
 fn extension(minor: Minor, features: &[&str]) -> Result<()> {

@@ -4,15 +4,17 @@
 """
 
 
-def install(mode, lazy, eager):
+def install(mode, lazy, eager, note=None):
     """Sets a filter and the mode: ``"all"``, or ``"normal"`` for what is marked or in ``lazy``.
 
     ``lazy`` names modules, ``eager`` importers: a name stands for its submodules too, ``=name``
     does not, and ``*`` stands for any characters. A filter that is there already is asked last.
+    ``note`` is called for each statement that is made lazy, with its frame behind the arguments of
+    the filter.
     """
     import sys
 
-    if not lazy and not eager:
+    if not lazy and not eager and note is None:
         sys.set_lazy_imports(mode)
         return
     is_lazy, is_eager = matcher(lazy), matcher(eager)
@@ -25,7 +27,11 @@ def install(mode, lazy, eager):
             return False
         if by_name and not is_lazy(name) and not _is_marked(sys, importer, name):
             return False
-        return before is None or before(importer, name, fromlist)
+        if before is not None and not before(importer, name, fromlist):
+            return False
+        if note is not None:
+            note(importer, name, fromlist, sys._getframe(1))
+        return True
 
     sys.set_lazy_imports_filter(keep)
     sys.set_lazy_imports("all" if by_name else mode)

@@ -11,9 +11,20 @@ pub fn resolve(trace: &ProcessTrace, loads: &Loads) -> Vec<Edge> {
     for (index, site) in loads.sites.iter().enumerate().skip(1) {
         resolver.load(index as u32, *site);
     }
+    // Loads are numbered as they begin, thread after thread.
+    let mut begun = 0;
     for (index, thread) in trace.threads.iter().enumerate() {
-        for record in thread.records.iter().filter(|record| record.kind == kind::EDGE) {
-            resolver.import(index as u32, record);
+        let mut open: Vec<u32> = Vec::new();
+        for record in &thread.records {
+            match record.kind {
+                kind::LOAD_BEGIN => {
+                    begun += 1;
+                    open.push(begun);
+                }
+                kind::LOAD_END => drop(open.pop()),
+                kind::EDGE => resolver.import(index as u32, record, &open),
+                _ => {}
+            }
         }
     }
     resolver.edges
@@ -70,6 +81,7 @@ impl<'a> Resolver<'a> {
             kind,
             first: true,
             in_function: site.in_function,
+            partial: false,
         };
         self.add(edge, site.file);
     }
@@ -85,7 +97,8 @@ impl<'a> Resolver<'a> {
             .unwrap_or(0)
     }
 
-    fn import(&mut self, thread: u32, record: &Record) {
+    /// An import, and the loads that the thread was in when it was over.
+    fn import(&mut self, thread: u32, record: &Record, open: &[u32]) {
         let [place, who, level, from @ ..] = &record.words[..] else { return };
         let (file, line) = ((place >> 32) as u32, *place as u32);
         let (module, package) = ((who >> 32) as u32, *who as u32);
@@ -109,6 +122,7 @@ impl<'a> Resolver<'a> {
             kind,
             first: false,
             in_function: record.flags & 1 == 1,
+            partial: kind != EdgeKind::Package && open.contains(&module),
         };
         let mut found = Vec::new();
         let members = names.iter().map(|name| format!("{base}.{name}"));
@@ -174,6 +188,7 @@ impl<'a> Resolver<'a> {
                     && self.edges[known].kind != EdgeKind::Package =>
             {
                 self.edges[known].kind = edge.kind;
+                self.edges[known].partial |= edge.partial;
             }
             Some(_) => {}
             None => {

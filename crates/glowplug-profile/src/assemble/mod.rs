@@ -2,12 +2,14 @@
 
 mod edges;
 mod loads;
+mod usage;
 
 use crate::model::{Cost, PathEntry, Process, Thread};
 use crate::trace::{ProcessTrace, kind};
 use std::collections::BTreeMap;
 
 pub use loads::SNAPSHOT_WORDS;
+pub use usage::mark as mark_usage;
 
 /// What is known of the collecting in a process, for what it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,14 +85,16 @@ fn path_entries(trace: &ProcessTrace) -> Vec<PathEntry> {
 fn collecting(trace: &ProcessTrace) -> Collecting {
     let prices =
         trace.of_kind(kind::PRICE).next().map(|record| record.words.as_slice()).unwrap_or_default();
-    let [clocks_price, snapshot_price, allocation_ps, ..] = prices else {
+    let [clocks_price, snapshot_price, allocation_ps, read_ps, ..] = prices else {
         return Collecting::default();
     };
     let said = trace.of_kind(kind::END).last().and_then(|end| {
-        let [clocks, snapshots, timed, ..] = end.words.get(SNAPSHOT_WORDS..)? else { return None };
-        Some((*clocks, *snapshots, *timed, *end.words.get(3)?))
+        let [clocks, snapshots, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
+            return None;
+        };
+        Some((*clocks, *snapshots, *timed, *end.words.get(3)?, *reads))
     });
-    let (clocks, snapshots, timed, allocations) = said.unwrap_or_else(|| {
+    let (clocks, snapshots, timed, allocations, reads) = said.unwrap_or_else(|| {
         let count = |kinds: &[u8]| {
             trace
                 .threads
@@ -100,13 +104,13 @@ fn collecting(trace: &ProcessTrace) -> Collecting {
                 .count() as u64
         };
         let snapshots = count(&[kind::LOAD_BEGIN, kind::LOAD_END]);
-        (snapshots + count(&[kind::PHASE_BEGIN, kind::PHASE_END]), snapshots, 0, 0)
+        (snapshots + count(&[kind::PHASE_BEGIN, kind::PHASE_END]), snapshots, 0, 0, 0)
     });
     let plain = clocks.saturating_sub(snapshots);
     Collecting {
         cpu_ns: plain * clocks_price
             + snapshots * snapshot_price
             + timed
-            + allocations * allocation_ps / 1000,
+            + (allocations * allocation_ps + reads * read_ps) / 1000,
     }
 }

@@ -128,6 +128,7 @@ fn edges(
         kind: EdgeKind::Statement,
         first,
         in_function: false,
+        partial: false,
     };
     let loads = modules.iter().enumerate().skip(1);
     let mut edges: Vec<_> =

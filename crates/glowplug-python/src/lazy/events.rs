@@ -3,12 +3,13 @@
 //! ```text
 //! {"event":"pending","importer":"app","module":"json","names":["dumps"],"file":"app.py","line":3}
 //! {"event":"load","importer":"app","module":"json","name":"dumps","modules":5,"ns":812345,"depth":0,
-//!  "file":"app.py","line":9,"function":"main"}
+//!  "file":"app.py","line":9,"function":"main","stack":[["serve","app.py",20]]}
 //! {"event":"end","modules":{"json":"/usr/lib/python3.11/json/__init__.py","sys":null}}
 //! ```
 //!
 //! `names` is null for `import json`. `modules` counts what the load added to `sys.modules`, `ns` is its wall time with what was
-//! loaded within it, `depth` how many loads it is within; `file`, `line` and `function` say where the name was used.
+//! loaded within it, `depth` how many loads it is within; `file`, `line` and `function` say where the name was used. `stack` are the
+//! callers of that function, the nearest first; it is there where `depth` is 0.
 
 use super::pending::Pending;
 use super::reference::View;
@@ -110,9 +111,13 @@ impl FirstUse {
             line.text("module", view.module());
             line.text("name", name);
             let depth = &state.events.depth;
-            line.number("depth", depth.replace(depth.get() + 1).into());
+            let within = depth.replace(depth.get() + 1);
+            line.number("depth", within.into());
             if let Some(frame) = frame::Frame::running() {
                 line.place(&frame);
+                if within == 0 {
+                    line.stack(&frame);
+                }
             }
             let modules = ffi::PyDict_Size(ffi::PyImport_GetModuleDict());
             FirstUse(Some(Box::new(Open { line, began: Instant::now(), modules })))
@@ -238,13 +243,32 @@ impl Line {
             if let Some(file) = frame.code.attribute(c"co_filename") {
                 self.text("file", file.as_ptr());
             }
-            if let Some(offset) = frame.offset() {
-                let line = ffi::PyCode_Addr2Line(frame.code.as_ptr().cast(), offset as c_int);
-                self.number("line", line.into());
-            }
+            self.number("line", frame.line().into());
             if let Some(function) = frame.code.attribute(c"co_name") {
                 self.text("function", function.as_ptr());
             }
         }
+    }
+
+    /// The callers of a frame: name, file and line of each.
+    unsafe fn stack(&mut self, frame: &frame::Frame) {
+        self.0.push_str(",\"stack\":[");
+        let mut joint = "";
+        // SAFETY: GIL by the caller; the frame runs, and so do those that wait for it.
+        unsafe {
+            let mut next = frame.caller();
+            while let Some(caller) = next {
+                self.0.push_str(joint);
+                joint = ",";
+                for (before, attribute) in [("[", c"co_name"), (",", c"co_filename")] {
+                    self.0.push_str(before);
+                    let text = caller.code.attribute(attribute);
+                    self.quoted(text.map_or(std::ptr::null_mut(), |text| text.as_ptr()));
+                }
+                let _ = write!(self.0, ",{}]", caller.line());
+                next = caller.caller();
+            }
+        }
+        self.0.push(']');
     }
 }

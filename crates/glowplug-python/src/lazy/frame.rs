@@ -1,6 +1,7 @@
 //! What the mechanism asks of the running Python frame.
 
 use super::Ptr;
+use super::pending::Code;
 use crate::object::Object;
 use pyo3_ffi as ffi;
 
@@ -28,6 +29,28 @@ impl Frame {
         }
     }
 
+    /// The frame that waits for this one.
+    ///
+    /// # Safety
+    /// As for [`Frame::running`].
+    pub unsafe fn caller(&self) -> Option<Frame> {
+        // SAFETY: GIL by the caller; a frame that waits is kept alive by the one that runs, so that the reference may go.
+        unsafe {
+            let caller = Object::owned(ffi::PyFrame_GetBack(self.frame).cast())?;
+            let frame = caller.as_ptr().cast();
+            Some(Frame { frame, code: Object::owned(ffi::PyFrame_GetCode(frame).cast())? })
+        }
+    }
+
+    /// The line that runs, from 1; 0 where it is not known.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn line(&self) -> std::ffi::c_int {
+        // SAFETY: GIL by the caller; the frame runs, by `running`.
+        unsafe { ffi::PyFrame_GetLineNumber(self.frame) }
+    }
+
     /// The byte offset of the instruction that runs; on 3.9 and 3.10 it may be that of an EXTENDED_ARG before it.
     #[cfg(Py_3_11)]
     pub fn offset(&self) -> Option<usize> {
@@ -43,21 +66,21 @@ impl Frame {
         Some(usize::try_from(last).ok()? * layout::BYTES_PER_STEP)
     }
 
-    /// Whether an exception now would be handled by `try`. `code` is the bytecode.
+    /// Whether an exception now would be handled by `try`. `read` is the frame's code object.
     #[cfg(Py_3_11)]
-    pub fn in_try(&self, code: &[u8], offset: usize) -> bool {
-        // SAFETY: GIL, as the frame runs; the table is a bytes object that the code object keeps alive.
-        unsafe {
-            let Some(table) = self.code.attribute(c"co_exceptiontable") else { return true };
-            let table = bytes(table.as_ptr());
-            !table.is_empty() && super::statement::in_try(code, table, offset)
-        }
+    pub fn in_try(&self, read: &Code, offset: usize) -> bool {
+        // SAFETY: GIL, as the frame runs; `read` keeps both bytes objects alive.
+        let (code, table) =
+            unsafe { (bytes(read.bytecode.as_ptr()), bytes(read.exception_table.as_ptr())) };
+        !table.is_empty() && super::statement::in_try(code, table, offset)
     }
 
     /// As above, by the blocks that the frame has entered: `with` enters one whose handler begins with WITH_EXCEPT_START.
     #[cfg(not(Py_3_11))]
-    pub fn in_try(&self, code: &[u8], _offset: usize) -> bool {
+    pub fn in_try(&self, read: &Code, _offset: usize) -> bool {
         use super::opcodes::WITH_EXCEPT_START;
+        // SAFETY: GIL, as the frame runs; `read` keeps the bytes object alive.
+        let code = unsafe { bytes(read.bytecode.as_ptr()) };
         // SAFETY: the frame runs, by `running`; the layout is that of this minor.
         let frame = unsafe { &*self.frame.cast::<layout::FrameObject>() };
         let depth = usize::try_from(frame.block_depth).unwrap_or(0).min(layout::MAX_BLOCKS);

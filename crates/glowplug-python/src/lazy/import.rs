@@ -2,6 +2,7 @@
 
 use super::frame::{self, Frame};
 use super::pending::Pending;
+use super::presence::Presence;
 use super::reference::{self, Statement};
 use super::state::{self, Mode, State};
 use super::{Ptr, errors, modules, statement, store};
@@ -148,14 +149,16 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
         }
         let Some(running) = running_statement(state, &pending, &absolute) else { return Ok(None) };
         if pending.kept_eager
-            || is_loaded(&absolute, fromlist)
+            || is_loaded(state, &absolute, fromlist)
             || !passes_filter(state, &importer, &absolute, fromlist)?
         {
             return Ok(None);
         }
-        let Running { stores, code, offset } = running;
-        let place = errors::place_of(&code, offset);
-        modules::promise_submodules(state, &absolute, &place);
+        let Running { stores, whole, code, offset } = running;
+        if modules::is_submodule(&absolute) {
+            let place = errors::place_of(&code, offset);
+            modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
+        }
         note_lazy(state, &absolute, fromlist);
         let made = reference::to_statement(Statement {
             name,
@@ -266,6 +269,8 @@ unsafe fn parent_of(name: &Object) -> Option<Object> {
 
 struct Running {
     stores: usize,
+    /// See [`super::statement::Import::whole`].
+    whole: bool,
     code: Object,
     offset: usize,
 }
@@ -283,7 +288,7 @@ unsafe fn running_statement(
         let bytecode = frame::bytes(read.bytecode.as_ptr());
         let offset = statement::behind_extensions(bytecode, frame.offset()?);
         let import = read.statements.at(offset)?;
-        if frame.in_try(bytecode, offset) {
+        if frame.in_try(&read, offset) {
             return None;
         }
         for &target in &import.targets {
@@ -297,26 +302,27 @@ unsafe fn running_statement(
                 return None;
             }
         }
-        Some(Running { stores: import.targets.len(), code: frame.code, offset })
+        Some(Running {
+            stores: import.targets.len(),
+            whole: import.whole,
+            code: frame.code,
+            offset,
+        })
     }
 }
 
 /// Whether an import would find all it wants in sys.modules: then there is nothing to put off.
-unsafe fn is_loaded(absolute: &Object, fromlist: Ptr) -> bool {
+unsafe fn is_loaded(state: &State, absolute: &Object, fromlist: Ptr) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
-        let modules = ffi::PyImport_GetModuleDict();
-        let module = ffi::PyDict_GetItemWithError(modules, absolute.as_ptr());
-        // None keeps a module from being imported, which the first use is to tell.
-        if module.is_null() || module == ffi::Py_None() {
+        if Presence::of(state, absolute.as_ptr()) != Presence::Complete {
             return false;
         }
         if fromlist.is_null() || ffi::PyTuple_Check(fromlist) == 0 {
             return true;
         }
-        if ffi::PyModule_Check(module) == 0 {
-            return false;
-        }
+        let modules = ffi::PyImport_GetModuleDict();
+        let module = ffi::PyDict_GetItemWithError(modules, absolute.as_ptr());
         let dict = ffi::PyModule_GetDict(module);
         (0..ffi::PyTuple_Size(fromlist))
             .all(|i| ffi::PyDict_Contains(dict, ffi::PyTuple_GetItem(fromlist, i)) == 1)
@@ -353,11 +359,8 @@ unsafe fn passes_filter(
 unsafe fn note_lazy(state: &State, absolute: &Object, fromlist: Ptr) {
     // SAFETY: GIL by the caller.
     unsafe {
-        let modules = ffi::PyImport_GetModuleDict();
         let add = |name: Ptr| {
-            let loaded = ffi::PyDict_GetItemWithError(modules, name);
-            !(loaded.is_null() || loaded == ffi::Py_None())
-                || ffi::PySet_Add(state.lazy_modules, name) == 0
+            !Presence::of(state, name).is_awaited() || ffi::PySet_Add(state.lazy_modules, name) == 0
         };
         let mut added = add(absolute.as_ptr());
         if !fromlist.is_null() && ffi::PyTuple_Check(fromlist) != 0 {

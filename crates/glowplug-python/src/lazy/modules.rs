@@ -1,6 +1,7 @@
 //! Attribute access to modules from outside, and what follows a module's dict until its end.
 
 use super::pending::Pending;
+use super::presence::Presence;
 use super::reference::{self, View};
 use super::state::{self, State};
 use super::{Ptr, errors, types};
@@ -165,6 +166,31 @@ unsafe fn pending_attribute(state: &State, dict: Ptr, name: Ptr) -> Result<Optio
     }
 }
 
+/// What an import of `a.b` says of `b` in `a`.
+pub struct Promise {
+    /// Where the statement stands, as [`errors::place_of`] gives it.
+    pub place: Object,
+    /// Whether the statement is `import a.b`, which has `a.b` mean the module whatever `a` holds under that name.
+    pub whole: bool,
+}
+
+impl Promise {
+    /// As it is kept: a pair.
+    unsafe fn to_object(&self) -> Object {
+        // SAFETY: GIL by the caller.
+        unsafe { crate::object::pair(&self.place, &crate::object::integer(self.whole.into())) }
+    }
+
+    unsafe fn from_object(pair: &Object) -> Option<Promise> {
+        // SAFETY: GIL by the caller; `to_object` has made the pair.
+        unsafe {
+            let place = Object::borrowed(ffi::PyTuple_GetItem(pair.as_ptr(), 0))?;
+            let whole = ffi::PyLong_AsLong(ffi::PyTuple_GetItem(pair.as_ptr(), 1)) == 1;
+            Some(Promise { place, whole })
+        }
+    }
+}
+
 /// Imports a submodule that an `import a.b` has promised, and waits where another thread is at it. `Ok(Some)` where the parent does not have
 /// it (yet); `Err`: an exception is set.
 unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Object>, ()> {
@@ -179,25 +205,34 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Ob
         else {
             return Ok(None);
         };
-        let Some(statement) =
-            Object::borrowed(ffi::PyDict_GetItemWithError(children.as_ptr(), name))
-        else {
+        let promise = Object::borrowed(ffi::PyDict_GetItemWithError(children.as_ptr(), name));
+        let Some(promise) = promise.and_then(|pair| Promise::from_object(&pair)) else {
             return Ok(None);
         };
-        if ffi::PyDict_Contains(dict, name) != 0 {
+        let present = Object::borrowed(ffi::PyDict_GetItemWithError(dict, name));
+        let stands = |it: &Object| !promise.whole || ffi::PyModule_Check(it.as_ptr()) != 0;
+        if present.as_ref().is_some_and(stands) {
             return Ok(None);
         }
         let format = c"%U.%U".as_ptr();
         let Some(full) = Object::owned(ffi::PyUnicode_FromFormat(format, parent, name)) else {
             return Err(());
         };
+        // Another attribute of that name gives way to the submodule, as the statement would have had it.
+        if present.is_some() && Presence::of(state, full.as_ptr()) != Presence::Absent {
+            return Ok(None);
+        }
         let none = ffi::Py_None();
         super::import::watch_finders(state);
         let module =
             ffi::PyImport_ImportModuleLevelObject(full.as_ptr(), ptr::null_mut(), none, none, 0);
         if Object::owned(module).is_none() {
-            errors::show_place(&statement, full.as_ptr());
+            errors::show_place(&promise.place, full.as_ptr());
             return Err(());
+        }
+        let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), full.as_ptr());
+        if let Some(module) = Object::borrowed(module) {
+            load_hidden(state, &module)?;
         }
         // CPython gives a submodule to its parent after it has been run: not yet, where it is this thread that runs it.
         let early = ffi::PyDict_Contains(dict, name) == 0;
@@ -213,14 +248,58 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Ob
     }
 }
 
-/// Notes that `import a.b.c` binds `b` in `a` and `c` in `a.b` when they are looked up there. `place` says where the statement is.
+/// Whether a name has a dot.
 ///
 /// # Safety
 /// GIL; `absolute` is a str.
-pub unsafe fn promise_submodules(state: &State, absolute: &Object, place: &Object) {
+pub unsafe fn is_submodule(absolute: &Object) -> bool {
+    // SAFETY: by the caller.
+    unsafe {
+        let end = ffi::PyUnicode_GetLength(absolute.as_ptr());
+        ffi::PyUnicode_FindChar(absolute.as_ptr(), u32::from('.'), 0, end, 1) >= 0
+    }
+}
+
+/// Imports those promised submodules of a module that has other attributes of their names: code that is specialised for such an attribute
+/// would ask nobody. `Err`: an exception is set.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn load_hidden(state: &State, module: &Object) -> Result<(), ()> {
+    // SAFETY: GIL by the caller; the list keeps the names alive.
+    unsafe {
+        if ffi::PyModule_Check(module.as_ptr()) == 0 {
+            return Ok(());
+        }
+        let dict = ffi::PyModule_GetDict(module.as_ptr());
+        let parent = ffi::PyDict_GetItemWithError(dict, state.names.name);
+        if parent.is_null() || ffi::PyUnicode_Check(parent) == 0 {
+            return Ok(());
+        }
+        let children = ffi::PyDict_GetItemWithError(state.submodules, parent);
+        if children.is_null() {
+            return Ok(());
+        }
+        let names = Object::owned(ffi::PyDict_Keys(children)).ok_or(())?;
+        for i in 0..ffi::PyList_Size(names.as_ptr()) {
+            let name = ffi::PyList_GetItem(names.as_ptr(), i);
+            if ffi::PyDict_Contains(dict, name) == 1 {
+                load_promised(state, dict, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes that `import a.b.c` binds `b` in `a` and `c` in `a.b` when they are looked up there.
+///
+/// # Safety
+/// GIL; `absolute` is a str.
+pub unsafe fn promise_submodules(state: &State, absolute: &Object, promise: &Promise) {
     // SAFETY: GIL by the caller.
     unsafe {
         let mut end = ffi::PyUnicode_GetLength(absolute.as_ptr());
+        let promise = promise.to_object();
         loop {
             let dot = ffi::PyUnicode_FindChar(absolute.as_ptr(), u32::from('.'), 0, end, -1);
             if dot < 0 {
@@ -231,7 +310,7 @@ pub unsafe fn promise_submodules(state: &State, absolute: &Object, place: &Objec
             let (Some(parent), Some(child)) = (part(0, dot), part(dot + 1, end)) else { return };
             let children = ffi::PyDict_GetItemWithError(state.submodules, parent.as_ptr());
             let children = Object::borrowed(children).unwrap_or_else(|| crate::object::dict());
-            ffi::PyDict_SetItem(children.as_ptr(), child.as_ptr(), place.as_ptr());
+            ffi::PyDict_SetItem(children.as_ptr(), child.as_ptr(), promise.as_ptr());
             ffi::PyDict_SetItem(state.submodules, parent.as_ptr(), children.as_ptr());
             end = dot;
         }

@@ -46,6 +46,9 @@ pub struct Code {
     pub bytecode: Object,
     /// `co_names`.
     pub names: Object,
+    /// `co_exceptiontable`, a bytes object.
+    #[cfg(Py_3_11)]
+    pub exception_table: Object,
     /// Its import statements.
     pub statements: Statements,
 }
@@ -96,7 +99,14 @@ impl Pending {
                 }
             }
             let object = Object::borrowed(code.as_ptr())?;
-            let read = Rc::new(Code { object, bytecode, names, statements });
+            let read = Rc::new(Code {
+                object,
+                bytecode,
+                names,
+                #[cfg(Py_3_11)]
+                exception_table: code.attribute(c"co_exceptiontable")?,
+                statements,
+            });
             self.code.replace(Some(Rc::clone(&read)));
             Some(read)
         }

@@ -235,6 +235,7 @@ impl View {
             let first = Object::owned(ffi::PyUnicode_Substring(fields.name, 0, dot))?;
             let found = call_import(fields, first.as_ptr(), fields.fromlist)?;
             if super::modules::looks_up_submodules(found.as_ptr()) {
+                super::modules::load_hidden(state::installed(), &found).ok()?;
                 return Some(found);
             }
             call_import(fields, fields.name, fields.fromlist)

@@ -63,7 +63,6 @@ impl Settings<'_> {
     }
 
     /// The descriptor of the log.
-    #[cfg(not(Py_3_15))]
     pub fn events(&self) -> Option<c_int> {
         std::str::from_utf8(self.values(b"events").first()?).ok()?.parse().ok()
     }

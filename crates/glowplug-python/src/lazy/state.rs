@@ -27,6 +27,8 @@ pub struct Names {
     pub import: Ptr,
     pub lazy_modules: Ptr,
     pub all: Ptr,
+    pub spec: Ptr,
+    pub initialising: Ptr,
 }
 
 /// The mechanism, installed.
@@ -61,6 +63,8 @@ pub struct State {
     pub import: Cell<Ptr>,
     /// CPython's own `__import__`.
     pub native_import: Ptr,
+    /// The class of the specs that importlib makes.
+    pub module_spec: Ptr,
     /// How many entries of sys.meta_path have been looked at.
     pub finders: Cell<(Ptr, isize)>,
 }
@@ -113,9 +117,12 @@ impl State {
                     import: intern(c"__import__"),
                     lazy_modules: intern(c"__lazy_modules__"),
                     all: intern(c"__all__"),
+                    spec: intern(c"__spec__"),
+                    initialising: intern(c"_initializing"),
                 },
                 import: Cell::new(std::ptr::null_mut()),
                 native_import: ffi::PyDict_GetItemString(real_builtins(), c"__import__".as_ptr()),
+                module_spec: module_spec(),
                 finders: Cell::new((std::ptr::null_mut(), 0)),
             }))
         };
@@ -166,6 +173,15 @@ pub unsafe fn real_builtins() -> Ptr {
     unsafe {
         let module = ffi::PyImport_AddModule(c"builtins".as_ptr());
         ffi::PyModule_GetDict(module)
+    }
+}
+
+/// `importlib.machinery.ModuleSpec`, which lives as long as the interpreter; NULL where there is none.
+unsafe fn module_spec() -> Ptr {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let class = object::import(c"_frozen_importlib").and_then(|m| m.attribute(c"ModuleSpec"));
+        class.map_or(std::ptr::null_mut(), Object::into_ptr)
     }
 }
 

@@ -5,7 +5,7 @@
 use super::opcodes::{
     DELETE_NAME, EXTENDED_ARG, IMPORT_FROM, IMPORT_NAME, POP_TOP, STORE_NAME, SWAP,
 };
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// `CACHE`, which takes room after some instructions of 3.11 and later; no instruction of its own before.
 const CACHE: u16 = 0;
@@ -17,14 +17,17 @@ pub struct Import {
     pub offset: usize,
     /// The names it binds, as indices into `co_names`.
     pub targets: Vec<usize>,
+    /// Whether it binds what it imports as it is, as `import a.b` does: nothing is taken from it.
+    pub whole: bool,
 }
 
 /// The statements of a code object, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Statements {
     imports: Vec<Import>,
-    /// Names that the code deletes, as indices into `co_names`.
-    pub deleted: HashSet<usize>,
+    /// Names that the code deletes, as indices into `co_names`. (A set that hashes would ask the kernel for random numbers, which would
+    /// keep a package that installs the mechanism out of images.)
+    pub deleted: BTreeSet<usize>,
 }
 
 impl Statements {
@@ -40,9 +43,12 @@ impl Statements {
                 found.deleted.insert(argument);
             }
             open = match (opcode, open.take()) {
-                (IMPORT_NAME, _) => Some((Import { offset, targets: Vec::new() }, 1)),
+                (IMPORT_NAME, _) => Some((Import { offset, targets: Vec::new(), whole: true }, 1)),
                 (CACHE | SWAP, open) => open,
-                (IMPORT_FROM, Some((import, depth))) => Some((import, depth + 1)),
+                (IMPORT_FROM, Some((mut import, depth))) => {
+                    import.whole = false;
+                    Some((import, depth + 1))
+                }
                 (STORE_NAME, Some((mut import, depth))) => {
                     import.targets.push(argument);
                     Some((import, depth - 1))

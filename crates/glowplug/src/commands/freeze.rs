@@ -5,7 +5,7 @@ use crate::commandline::{self, Target};
 use crate::freeze::plan::{self, Known};
 use crate::freeze::publish::{self, PublishError};
 use crate::freeze::trial::{Trial, TrialError};
-use crate::freeze::{FreezeError, Needed, Preload, Recipe, detached};
+use crate::freeze::{FreezeError, Needed, Preload, Recipe, cpu, detached};
 use crate::inputs::Record;
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::key::Digest;
@@ -42,6 +42,9 @@ pub struct Freeze {
     /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// The CPUs that the image is to run on: baseline, x86-64-v2, x86-64-v3, x86-64-v4, or native for this one alone
+    #[arg(long, value_name = "LEVEL", requires = "output", value_parser = cpu::parse)]
+    cpu: Option<cpu::Wanted>,
     /// The process id of a recorded start
     #[arg(long, hide = true, value_name = "PID")]
     detached: Option<u32>,
@@ -182,6 +185,7 @@ fn into_file(
         settings_apart: false,
         allowed_secrets: settings.allow_secrets,
         stays_in_memory: false,
+        cpu: options.cpu.and_then(|wanted| wanted.0),
         target: format!("any program on {}", options.preload.join(", ")),
         version: plan::version(&probe),
     };
@@ -194,7 +198,10 @@ fn into_file(
     if has_packages_of_user(&recipe, environment) {
         recipe.variables.add(b"HOME");
     }
-    Ok(publish::into_file(&recipe, &runtime, environment, output)?)
+    for note in publish::into_file(&recipe, &runtime, environment, output)? {
+        explain::warning(note);
+    }
+    Ok(())
 }
 
 fn preload(module: &str, optional: bool) -> Preload {

@@ -1,6 +1,8 @@
 //! The commands: each parses, calls and prints.
 
+pub mod doctor;
 pub mod freeze;
+pub mod gate;
 pub mod images;
 pub mod lazy;
 pub mod profile;
@@ -36,6 +38,10 @@ enum Command {
     Thaw(Thaw),
     /// Show what a program's start-up costs, and what dropping each import would save
     Profile(Box<profile::Profile>),
+    /// Hold programs to their start-up budgets
+    ///
+    /// Exit status: 0 passed, 1 a budget is violated, 2 the configuration is wrong, 3 something could not be measured.
+    Gate(Box<gate::Gate>),
     /// List, explain, check and remove images
     Images(images::Images),
     /// Lazy imports on every CPython
@@ -46,6 +52,8 @@ enum Command {
     Status(status::Status),
     /// End servers, with all that they have started
     Stop(stop::Stop),
+    /// Say what works on this machine and what does not, and why
+    Doctor(doctor::Doctor),
 }
 
 /// Only describes the command for its help: the command line itself is read by `commandline`, as python would read it.
@@ -127,10 +135,12 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Freeze(options) => freeze::run(&options, &environment),
         Command::Thaw(_) => thaw::run(arguments.get(2..).unwrap_or_default(), &environment),
         Command::Profile(_) => profile::run(arguments.get(2..).unwrap_or_default(), &environment),
+        Command::Gate(gate) => gate::run(&gate, &environment),
         Command::Images(images) => images::run(&images, &environment),
         Command::Serve(options) => serve::run(&options, &environment),
         Command::Status(options) => status::run(&options, &environment),
         Command::Stop(options) => stop::run(&options, &environment),
+        Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)
         }

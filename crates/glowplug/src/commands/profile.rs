@@ -6,7 +6,7 @@ pub mod saved;
 
 use crate::commandline::{self, Target};
 use crate::interpreter::Interpreter;
-use crate::profiling::{self, Plan, ProfilingError};
+use crate::profiling::{self, Plan, ProfilingError, Surroundings};
 use crate::settings::{Environment, Settings};
 use crate::start;
 use crate::{exit, explain};
@@ -114,6 +114,8 @@ fn plan(options: &Options<'_>, environment: &Environment) -> Result<Plan, u8> {
         limits: Wanted { cpus: options.cpus, memory: options.memory },
         cold: options.cold,
         follow,
+        surroundings: Surroundings::default(),
+        usage: !options.no_usage,
     };
     match &options.asked {
         Asked::Command(line) => {

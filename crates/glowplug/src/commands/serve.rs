@@ -244,6 +244,7 @@ fn recipe_of_set(options: &Serve, start: &Start<'_>, probe: &Probe) -> Recipe {
         settings_apart: false,
         allowed_secrets: start.settings.allow_secrets.clone(),
         stays_in_memory: true,
+        cpu: None,
         target: format!("any program (set {set})"),
         version: plan::version(probe),
     }

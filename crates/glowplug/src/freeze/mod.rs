@@ -6,6 +6,7 @@
 //! acts       what the imports did that a thaw would not do again
 //! apart      modules that are imported at each start for that
 //! reviewed   the table of what is kept of the moment of an import
+//! cpu        limits to a level of the CPU's features
 //! examine    what it has that no image can hold: threads, descriptors, children, shared memory
 //! regions    which memory goes into the image
 //! write      the image file
@@ -19,6 +20,7 @@
 mod acts;
 mod apart;
 mod conversation;
+pub mod cpu;
 pub mod detached;
 mod examine;
 pub mod plan;
@@ -42,6 +44,7 @@ use crate::inputs::{self, InputError, Observed, Tables};
 use crate::key::{self, Digest};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
+use glowplug_image::cpu::Level;
 use rehearse::Touched;
 use report::Report;
 use std::ffi::{CString, OsString};
@@ -84,6 +87,8 @@ pub struct Recipe {
     pub allowed_secrets: Vec<String>,
     /// It is for a template: what it reads stays in its memory, where a program would have it as well, and credentials may be there.
     pub stays_in_memory: bool,
+    /// The level of CPUs that the image is to run on; `None` for this CPU alone.
+    pub cpu: Option<Level>,
     /// What the image is for, for people.
     pub target: String,
     /// The interpreter's version, for people and for the choice of the extension.
@@ -205,7 +210,7 @@ fn preload(
             Subject::start(recipe, runtime, &variables, &apart, closely).map_err(broken)?;
         let mut report = Report::parse(&subject.hear().map_err(broken)?);
         let mut record = subject.record().map_err(broken)?;
-        let withheld = names.learn(&report, &record, environment);
+        let withheld = names.learn(recipe, &report, &record, environment);
         let secret = if trusted { None } else { names.secret(recipe, environment) };
         let secret = secret.or_else(|| variables::secret_file(recipe, &record));
         if withheld && secret.is_none() {
@@ -227,7 +232,8 @@ fn preload(
             continue;
         }
         let secret = secret.or_else(|| names.secret(recipe, environment));
-        let notes = acts::notes(&report, &record);
+        let mut notes = acts::notes(&report, &record);
+        notes.extend(cpu::notes(recipe.cpu, &report.modules));
         names.add_words(acts::words(&report));
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;

@@ -122,6 +122,7 @@ pub fn recipe(
         settings_apart: false,
         allowed_secrets: start.settings.allow_secrets.clone(),
         stays_in_memory: false,
+        cpu: None,
         target: target(start),
         version: version(probe),
     })

@@ -1,7 +1,7 @@
 //! Brings a new image, or a refusal, into the cache or into a file.
 
 use super::unfinished::Unfinished;
-use super::{FreezeError, Frozen, Recipe, freeze};
+use super::{FreezeError, Frozen, Recipe, cpu, freeze};
 use crate::cache::{Cache, StoreError};
 use crate::key;
 use crate::runtime::Runtime;
@@ -70,6 +70,8 @@ pub fn into_cache(
 
 /// Freezes into a file of its own, which appears when it is complete.
 ///
+/// The result says where the image may need another CPU than was wanted.
+///
 /// # Errors
 /// Also for a refusal: nothing is written then.
 pub fn into_file(
@@ -77,12 +79,13 @@ pub fn into_file(
     runtime: &Runtime,
     environment: &Environment,
     path: &Path,
-) -> Result<(), PublishError> {
+) -> Result<Vec<String>, PublishError> {
     let frozen = freeze(recipe, runtime, environment)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let unfinished = Unfinished::begin(folder.unwrap_or(Path::new(".")))?;
     fill(&frozen, recipe, runtime, environment, unfinished.file())?;
-    Ok(unfinished.finish(path)?)
+    unfinished.finish(path)?;
+    Ok(cpu::notes(recipe.cpu, &frozen.report.modules))
 }
 
 /// Writes the image, thaws it once, and writes it again with what that taught.

@@ -1,7 +1,7 @@
 //! The interpreter that is frozen: how it is started, heard and stopped.
 
 use super::conversation::{self, Note};
-use super::{Apart, Recipe, interpreter_arguments};
+use super::{Apart, Recipe, cpu, interpreter_arguments};
 use crate::inputs::Record;
 use crate::runtime::Runtime;
 use glowplug_image::{Context, FORMAT_VERSION};
@@ -75,6 +75,7 @@ impl Subject {
             .args(interpreter_arguments(recipe))
             .env_clear()
             .envs(variables.iter().map(|(name, value)| (name, value)))
+            .envs(cpu::limits(recipe.cpu))
             .env("LD_PRELOAD", runtime.recorder())
             .env("GLOWPLUG_RECORD", format!("{},full", record.as_raw_fd()))
             .env("GLOWPLUG_MAIN", runtime.extension(recipe.version.1))
@@ -201,6 +202,9 @@ fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, closely: bool) -> Vec<(&'a str,
     let mut job = Vec::new();
     if closely {
         job.push(("closely", &[][..]));
+    }
+    if let Some(level) = recipe.cpu {
+        job.push(("cpu", level.name().as_bytes()));
     }
     if recipe.settings_apart {
         job.push(("settings", &[][..]));

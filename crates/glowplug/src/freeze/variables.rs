@@ -4,6 +4,7 @@
 //! themselves, and what the imports turn out to read.
 
 use super::Recipe;
+use super::cpu;
 use super::report::Report;
 use crate::inputs::{Op, Record};
 use crate::key;
@@ -81,14 +82,22 @@ impl Needed {
 
     /// Adds what a pass has revealed; `true` where the interpreter was kept from a value that it asked for, so that the pass does not
     /// count.
-    pub fn learn(&mut self, report: &Report, record: &Record, environment: &Environment) -> bool {
+    pub fn learn(
+        &mut self,
+        recipe: &Recipe,
+        report: &Report,
+        record: &Record,
+        environment: &Environment,
+    ) -> bool {
         let mut withheld = false;
         let asked = report
             .names
             .iter()
             .map(Vec::as_slice)
             .chain(record.variables.iter().map(|name| name.as_bytes()));
-        for name in asked.filter(|name| !name.starts_with(b"GLOWPLUG_")) {
+        let is_own =
+            |name: &[u8]| name.starts_with(b"GLOWPLUG_") || cpu::is_limit(recipe.cpu, name);
+        for name in asked.filter(|name| !is_own(name)) {
             let secret = is_secret(name, environment);
             let is_covered =
                 if self.has_key() { key::is_key_variable(name) } else { self.has(name) };

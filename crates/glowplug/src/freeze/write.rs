@@ -4,7 +4,8 @@ use super::rehearse::Touched;
 use super::{Frozen, KeptApart, Recipe, Refusal};
 use crate::inputs::Tables;
 use crate::key::BUILD;
-use glowplug_image::head::{FLAG_REFUSAL, SECTIONS};
+use glowplug_image::cpu::Level;
+use glowplug_image::head::{FLAG_CPU_FEATURES, FLAG_REFUSAL, SECTIONS};
 use glowplug_image::{
     Context, FORMAT_VERSION, HEAD_LEN, Head, HotRange, MAGIC, PAGE, Region, RegionKind, Section,
     Span,
@@ -183,6 +184,7 @@ fn meta<'a>(
         "target": recipe.target,
         "python": recipe.interpreter.to_string_lossy(),
         "python_version": format!("{major}.{minor}.{micro}"),
+        "cpu": recipe.cpu.map(Level::name),
         "options": recipe.options.iter().map(|o| text(o.as_bytes())).collect::<Vec<_>>(),
         "preload": recipe.preload.iter().map(|p| &p.module).collect::<Vec<_>>(),
         "modules": said.modules,
@@ -239,6 +241,12 @@ impl Sections {
 
     fn head(&self, recipe: &Recipe, context: &Context, len: u64, flags: u32) -> io::Result<Head> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        let mut context = *context;
+        let mut flags = flags;
+        if let Some(level) = recipe.cpu.filter(|_| flags & FLAG_REFUSAL == 0) {
+            context.cpu = level.features();
+            flags |= FLAG_CPU_FEATURES;
+        }
         let mut head = Head {
             magic: MAGIC,
             version: FORMAT_VERSION,
@@ -249,7 +257,7 @@ impl Sections {
             file_len: len,
             pages_offset: self.pages_offset(),
             sections: self.spans,
-            context: *context,
+            context,
             inputs_checksum: 0,
             checksum: 0,
         };

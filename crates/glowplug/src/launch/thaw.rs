@@ -2,6 +2,7 @@
 
 use crate::commandline::{CommandLine, Target};
 use crate::settings::Environment;
+use glowplug_image::head::FLAG_CPU_FEATURES;
 use glowplug_image::{Head, cpu, params};
 use rustix::io::FdFlags;
 use std::ffi::{CStr, CString};
@@ -31,11 +32,16 @@ pub struct Thaw<'a> {
 
 /// Why this machine or process is not what the image needs; asked before the restorer is started, since then a new image can be made.
 pub fn misfit(head: &Head) -> Option<&'static str> {
-    let context = &head.context;
-    if context.cpu != cpu::words() {
-        return Some("the image was made on another CPU");
+    unsuited(head, &cpu::words())
+}
+
+/// Why a CPU with these feature words is not what the image needs.
+fn unsuited(head: &Head, words: &cpu::Words) -> Option<&'static str> {
+    match head.flags & FLAG_CPU_FEATURES != 0 {
+        _ if head.suits(words) => None,
+        true => Some("this CPU lacks features of the level that the image was frozen for"),
+        false => Some("the image was made on another CPU"),
     }
-    None
 }
 
 /// What is said where [`needs_a_taken_descriptor`].
@@ -104,5 +110,45 @@ impl Thaw<'_> {
         let mut string = parameters.to_string().into_bytes();
         string.extend_from_slice(self.interpreter.as_os_str().as_bytes());
         Ok(CString::new(string)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glowplug_image::cpu::Level;
+    use zerocopy::FromZeros;
+
+    /// A CPU of the level, with a feature that no level has.
+    fn words_of(level: Level) -> cpu::Words {
+        let mut words = level.features();
+        words[0] = 0x806f8;
+        words[4] |= 1 << 22;
+        words
+    }
+
+    #[test]
+    fn an_image_without_a_level_is_for_its_own_cpu() {
+        let mut head = Head::new_zeroed();
+        head.context.cpu = words_of(Level::V4);
+        assert_eq!(unsuited(&head, &words_of(Level::V4)), None);
+        for word in 0..head.context.cpu.len() {
+            let mut words = words_of(Level::V4);
+            words[word] ^= 1 << 22;
+            assert_eq!(unsuited(&head, &words), Some("the image was made on another CPU"));
+        }
+    }
+
+    #[test]
+    fn an_image_of_a_level_is_for_every_cpu_that_has_it() {
+        let mut head = Head::new_zeroed();
+        head.flags = FLAG_CPU_FEATURES;
+        head.context.cpu = Level::V2.features();
+        let fits = |level| unsuited(&head, &words_of(level)).is_none();
+        assert_eq!(Level::ALL.map(fits), [false, true, true, true]);
+        let mut words = words_of(Level::V3);
+        // Without SSE4.2.
+        words[1] &= !(1 << 20);
+        assert!(unsuited(&head, &words).is_some_and(|reason| reason.contains("lacks")));
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Component, PathBuf};
 
 /// An import statement whose names became pending.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -54,6 +55,52 @@ pub struct Load {
     /// The function that used it; `<module>` for a module's own code.
     #[serde(default)]
     pub function: Option<String>,
+    /// Who called that function, the nearest first; empty where the load happened within another.
+    #[serde(default)]
+    pub stack: Vec<Caller>,
+}
+
+/// A function that waited for a load: its name, its file and the line of the call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Caller(pub String, pub PathBuf, pub u32);
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Caller(function, file, line) = self;
+        write!(f, "`{function}` ({}:{line})", file.display())
+    }
+}
+
+impl Caller {
+    /// Whether its code is the program's own: none of the interpreter, its library or an installed package.
+    fn is_own(&self) -> bool {
+        let in_library = |part: Component<'_>| {
+            let part = part.as_os_str().as_encoded_bytes();
+            part == b"site-packages" || part == b"dist-packages" || part.starts_with(b"python3.")
+        };
+        !self.1.as_os_str().as_encoded_bytes().starts_with(b"<")
+            && !self.1.components().any(in_library)
+    }
+}
+
+impl Load {
+    /// Whether it was an import that needed it: of a module's own code, or of a function that this called.
+    pub fn is_at_import(&self) -> bool {
+        self.function.as_deref() == Some("<module>")
+            || self.stack.iter().any(|caller| caller.1.starts_with("<frozen importlib._bootstrap>"))
+    }
+
+    /// The functions of the program's own that had to wait for it, the innermost first; the one that used the name where there are none.
+    pub fn payers(&self) -> Vec<Caller> {
+        let user = Caller(
+            self.function.clone().unwrap_or_else(|| "?".to_owned()),
+            self.file.clone().unwrap_or_else(|| "?".into()),
+            self.line,
+        );
+        let all = std::iter::once(&user).chain(&self.stack);
+        let own: Vec<_> = all.filter(|caller| caller.is_own()).cloned().collect();
+        if own.is_empty() { vec![user] } else { own }
+    }
 }
 
 #[derive(Deserialize)]
@@ -100,6 +147,16 @@ fn none_is_empty<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_programs_own_functions_pay() {
+        let line = r#"{"event":"load","importer":"lib","module":"slow","name":"slow","file":"/v/lib/python3.11/site-packages/lib.py",
+            "line":3,"function":"use","stack":[["inner","/app/views.py",7],["call","/usr/lib/python3.11/wsgi.py",1],["view","/app/views.py",9]]}"#;
+        let record = Record::parse(line.replace('\n', "").as_bytes());
+        let payers: Vec<_> = record.loads[0].payers().iter().map(Caller::to_string).collect();
+        assert_eq!(payers, ["`inner` (/app/views.py:7)", "`view` (/app/views.py:9)"]);
+        assert!(!record.loads[0].is_at_import());
+    }
 
     #[test]
     fn a_log_is_read_line_by_line() {

@@ -2,6 +2,9 @@
 
 pub mod cold;
 pub mod facts;
+mod surroundings;
+
+pub use surroundings::Surroundings;
 
 use crate::interpreter::Interpreter;
 use crate::runtime::{self, Runtime};
@@ -15,7 +18,7 @@ use glowplug_profile::medians::{self, median};
 use glowplug_profile::model::{
     Constraint, Exit, FORMAT_NAME, FORMAT_VERSION, Overhead, Process, Profile, Run, RunTotals,
 };
-use glowplug_profile::trace;
+use glowplug_profile::trace::{self, ProcessTrace};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -46,6 +49,10 @@ pub struct Plan {
     pub cold: bool,
     /// Whether programs that the program starts are profiled as well.
     pub follow: bool,
+    /// Where it runs.
+    pub surroundings: Surroundings,
+    /// Whether to mark which modules are used after their imports.
+    pub usage: bool,
 }
 
 /// Why nothing can be profiled.
@@ -179,7 +186,7 @@ fn assemble_profile(
             overhead: Overhead {
                 cpu_ns: overhead_ns,
                 fraction: overhead_ns as f64 / without as f64,
-                usage_marks: false,
+                usage_marks: plan.usage,
             },
             constraint: method.map(|method| Constraint {
                 cpus: plan.limits.cpus,
@@ -230,10 +237,14 @@ fn run_once(
     line.extend(plan.command.iter().cloned());
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]);
+    plan.surroundings.apply(&mut command).map_err(ProfilingError::NoFile)?;
     let mut letters = String::new();
     // systemd-run starts the program, so it has to hand the collector on.
     if plan.follow || !limits.wrapper().is_empty() {
         letters.push('f');
+    }
+    if plan.usage {
+        letters.push('u');
     }
     let mut request = OsString::from(format!("{letters}:"));
     request.push(file.path());
@@ -251,6 +262,10 @@ fn run_once(
     let mut processes: Vec<Process> = Vec::new();
     for trace in &traces {
         let (mut process, collecting) = assemble::process(trace);
+        if plan.usage {
+            let forked: Vec<&ProcessTrace> = trace::forked_from(&traces, trace);
+            assemble::mark_usage(&mut process.modules, trace, &forked);
+        }
         let parent = processes.iter().rposition(|other| other.pid == trace.parent_pid);
         process.parent = parent.map(|index| index as u32);
         overhead_ns += collecting.cpu_ns;

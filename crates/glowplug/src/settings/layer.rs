@@ -4,6 +4,7 @@ use super::renewal::{Age, Thaws};
 use super::sets::Sets;
 use super::values::{ByteSize, Via, is_module_entry};
 use super::{Environment, SettingsError};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -42,6 +43,14 @@ pub struct Layer {
     /// `lazy`
     #[serde(default)]
     pub lazy: LazySettings,
+    /// `gate`: read by `glowplug gate` alone, see [`crate::gate::config`].
+    #[serde(default, deserialize_with = "left_alone")]
+    pub gate: (),
+}
+
+/// Takes any value.
+fn left_alone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| ())
 }
 
 /// The table `lazy`: for programs that run with lazy imports.
@@ -156,6 +165,7 @@ impl Layer {
             )?,
             sets: Sets::default(),
             lazy: LazySettings::default(),
+            gate: (),
         })
     }
 }

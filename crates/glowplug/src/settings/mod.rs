@@ -14,7 +14,9 @@ pub use environment::Environment;
 pub use layer::{Layer, LazySettings};
 pub use renewal::{Age, Renewal, Thaws};
 pub use sets::{PreloadSet, SetName, Sets};
-pub use values::{BadSize, ByteSize, Preload, Via, is_module_entry, is_module_name};
+pub use values::{
+    BadSize, ByteSize, Preload, Via, container_size, is_module_entry, is_module_name,
+};
 
 use crate::commandline::RunOptions;
 use std::path::{Path, PathBuf};

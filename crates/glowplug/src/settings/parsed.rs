@@ -213,6 +213,7 @@ mod tests {
                 exclude: vec!["=d".into()],
                 warm: vec!["e".into()],
             },
+            gate: (),
         }
     }
 

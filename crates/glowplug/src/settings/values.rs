@@ -105,6 +105,18 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// A size as container tools write it (`128m`), or as Glowplug's settings do (`128MiB`).
+pub fn container_size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &text[digits.len()..] {
+        "k" | "K" => 10,
+        "m" | "M" => 20,
+        "g" | "G" => 30,
+        _ => return text.parse::<ByteSize>().ok().map(|size| size.0),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 /// What is preloaded beside what was learned: module names to add, and names to leave out. The last word on a name counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preload {
@@ -186,5 +198,12 @@ mod tests {
         for bad in ["", "-", "a..b", ".a", "1a", "a b", "--a", "a-b"] {
             assert!(!is_module_entry(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn sizes_are_those_of_container_tools() {
+        assert_eq!(container_size("128m"), Some(128 << 20));
+        assert_eq!(container_size("1GiB"), Some(1 << 30));
+        assert_eq!(container_size("m"), None);
     }
 }

@@ -198,7 +198,10 @@ fn describe_inputs(text: &mut Text, anatomy: &Anatomy) {
 
 fn describe_needs(text: &mut Text, anatomy: &Anatomy) {
     let needs = &anatomy.needs;
-    text.field("cpu", needs.cpu.join(" "));
+    match &anatomy.meta.cpu {
+        Some(level) => text.field("cpu", format_args!("of level {level} or higher")),
+        None => text.field("cpu", needs.cpu.join(" ")),
+    }
     let mut kernel = vec![format!("vdso with {}", vdso_names(&needs.vdso).join(", "))];
     if needs.rseq_bytes > 0 {
         kernel.push(format!("restartable sequences of {} bytes", needs.rseq_bytes));

@@ -1,7 +1,7 @@
 //! The options of `glowplug profile`. Python's own follow them and are not judged here.
 
 use super::outputs::Outputs;
-use crate::settings::{ByteSize, is_module_name};
+use crate::settings::{container_size, is_module_name};
 use glowplug_profile::terminal::{Sort, View};
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -38,6 +38,9 @@ pub struct Profile {
     /// Profile Pythons that the program starts as well
     #[arg(long)]
     children: bool,
+    /// Do not watch which modules are used after their imports, which costs some CPU time
+    #[arg(long)]
+    no_usage: bool,
     /// Sort the table by exclusive, self, cumulative, wall, memory, read or order
     #[arg(long, value_name = "COLUMN")]
     sort: Option<OsString>,
@@ -94,6 +97,8 @@ pub struct Options<'a> {
     pub cold: bool,
     /// `--children`.
     pub children: bool,
+    /// `--no-usage`.
+    pub no_usage: bool,
     /// What of the report is shown.
     pub view: View,
     /// Files to write.
@@ -151,6 +156,7 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
         memory: None,
         cold: false,
         children: false,
+        no_usage: false,
         view: View::default(),
         outputs: Outputs::default(),
         report: None,
@@ -221,6 +227,7 @@ fn flag<'o>(options: &'o mut Options<'_>, name: &str) -> Option<&'o mut bool> {
     match name {
         "--cold" => Some(&mut options.cold),
         "--children" => Some(&mut options.children),
+        "--no-usage" => Some(&mut options.no_usage),
         _ => None,
     }
 }
@@ -242,7 +249,7 @@ fn set(options: &mut Options<'_>, name: &str, value: &OsStr) -> Result<(), Usage
             options.cpus = Some(cpus.ok_or_else(|| bad("a number of processors from 0.01 on"))?);
         }
         "--memory" => {
-            let size = memory(&text).filter(|&bytes| bytes > 0);
+            let size = container_size(&text).filter(|&bytes| bytes > 0);
             options.memory = Some(size.ok_or_else(|| bad("a size, as 128m, 1g or 128MiB"))?);
         }
         "--sort" => {
@@ -264,18 +271,6 @@ fn set(options: &mut Options<'_>, name: &str, value: &OsStr) -> Result<(), Usage
         _ => return Err(UsageError::Unknown(name.to_owned())),
     }
     Ok(())
-}
-
-/// A size as container tools write it (`128m`), or as Glowplug's settings do (`128MiB`).
-fn memory(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match &text[digits.len()..] {
-        "k" | "K" => 10,
-        "m" | "M" => 20,
-        "g" | "G" => 30,
-        _ => return text.parse::<ByteSize>().ok().map(|size| size.0),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 #[cfg(test)]
@@ -316,12 +311,5 @@ mod tests {
         assert!(error(&[c"--import", c"os;x"]).contains("os;x"));
         assert_eq!(error(&[]), UsageError::Nothing.to_string());
         assert_eq!(error(&[c"--json"]), "`--json` needs an argument");
-    }
-
-    #[test]
-    fn sizes_are_those_of_container_tools() {
-        assert_eq!(memory("128m"), Some(128 << 20));
-        assert_eq!(memory("1GiB"), Some(1 << 30));
-        assert_eq!(memory("m"), None);
     }
 }

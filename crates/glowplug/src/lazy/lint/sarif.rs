@@ -1,6 +1,7 @@
-//! Findings as SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>), for code hosts.
+//! Findings as SARIF, for code hosts.
 
 use super::{Finding, Rule, Severity};
+use crate::sarif;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -10,20 +11,7 @@ pub fn sarif<'a>(files: impl IntoIterator<Item = (&'a Path, &'a [Finding])>) -> 
         .into_iter()
         .flat_map(|(path, findings)| findings.iter().map(move |finding| result(path, finding)))
         .collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "glowplug lazy lint",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": Rule::ALL.map(rule),
-            }},
-            // Columns are counted in characters.
-            "columnKind": "unicodeCodePoints",
-            "results": results,
-        }],
-    })
+    sarif::log("glowplug lazy lint", Rule::ALL.map(rule).into(), results)
 }
 
 fn rule(rule: Rule) -> Value {
@@ -44,38 +32,6 @@ fn result(path: &Path, finding: &Finding) -> Value {
         "ruleIndex": Rule::ALL.iter().position(|rule| *rule == finding.rule),
         "level": level(finding.rule.severity()),
         "message": { "text": format!("{}; {}", finding.message, finding.help) },
-        "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(path) },
-            "region": { "startLine": finding.line, "startColumn": finding.column },
-        }}],
+        "locations": [sarif::location(path, finding.line, finding.column)],
     })
-}
-
-/// A path as a URI reference: relative where the path is, with the bytes that a URI cannot hold escaped.
-fn uri(path: &Path) -> String {
-    use std::fmt::Write;
-    let path = path.strip_prefix(".").unwrap_or(path);
-    let mut uri = if path.is_absolute() { "file://".to_owned() } else { String::new() };
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(char::from(*byte));
-            }
-            other => {
-                let _ = write!(uri, "%{other:02X}");
-            }
-        }
-    }
-    uri
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_become_uri_references() {
-        assert_eq!(uri(Path::new("./a b/ü.py")), "a%20b/%C3%BC.py");
-        assert_eq!(uri(Path::new("/x/y#1.py")), "file:///x/y%231.py");
-    }
 }

@@ -41,11 +41,10 @@ impl Report {
     pub fn of(record: &Record) -> Report {
         let mut loads = record.loads.clone();
         loads.sort_by_key(|load| std::cmp::Reverse(load.ns));
-        let at_import = |load: &&Load| load.function.as_deref() == Some("<module>");
-        let pointless = loads.iter().filter(at_import).cloned().collect();
+        let pointless = loads.iter().filter(|load| load.is_at_import()).cloned().collect();
         let dear = |load: &&Load| load.depth == 0 && load.ns >= WORTH_NAMING_NS;
         let first_calls =
-            loads.iter().filter(|load| !at_import(load)).filter(dear).cloned().collect();
+            loads.iter().filter(|load| !load.is_at_import()).filter(dear).cloned().collect();
         Report { loaded: loaded(record), pointless, unused: unused(record), first_calls, loads }
     }
 
@@ -97,6 +96,7 @@ mod tests {
             file: Some("/x/app.py".into()),
             line: 7,
             function: Some(function.into()),
+            stack: vec![],
         }
     }
 

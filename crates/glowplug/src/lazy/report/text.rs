@@ -7,6 +7,9 @@ use std::fmt::Write;
 /// How many lines a section has at most.
 const LINES: usize = 20;
 
+/// How many callers of a first call are named: enough to tell which request it was.
+const PAYERS: usize = 4;
+
 /// The report, with what the imports cost that were spared.
 pub fn text(report: &Report, costs: &[Cost]) -> String {
     let mut text = String::from("glowplug lazy report\n");
@@ -41,15 +44,7 @@ pub fn text(report: &Report, costs: &[Cost]) -> String {
     section(&mut text, "never used", &dearest(&report.unused, costs), |(unused, cost)| {
         never(unused, *cost)
     });
-    section(&mut text, "paid for by first calls", &report.first_calls, |load| {
-        format!(
-            "the first call of `{}` ({}) pays {} for `{}`",
-            function(load),
-            place(load),
-            ms(load.ns),
-            load.module
-        )
-    });
+    section(&mut text, "paid for by first calls", &report.first_calls, first_call);
     let warm = report.warm();
     if !warm.is_empty() {
         let names: Vec<String> =
@@ -101,6 +96,20 @@ fn never(unused: &Unused, cost: Option<&Cost>) -> String {
         }
         None => format!("{}  imported by {importers}", unused.module),
     }
+}
+
+fn first_call(load: &Load) -> String {
+    let payers = load.payers();
+    let mut text = String::new();
+    for (index, payer) in payers.iter().take(PAYERS).enumerate() {
+        let joint = if index == 0 { "the first call of " } else { " by " };
+        let _ = write!(text, "{joint}{payer}");
+    }
+    let _ = write!(text, " pays {} for `{}`", ms(load.ns), load.module);
+    if Some(&payers[0].0) != load.function.as_ref() {
+        let _ = write!(text, ", first used by {}", user(load));
+    }
+    text
 }
 
 fn user(load: &Load) -> String {

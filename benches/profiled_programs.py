@@ -1,0 +1,73 @@
+"""What the benches of `glowplug profile` share: the programs, and running them alike."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+PROGRAMS = {
+    "fastapi": "import fastapi",
+    "django": "import django\nfrom django.conf import settings\n"
+    "settings.configure(INSTALLED_APPS=['django.contrib.auth', 'django.contrib.contenttypes'])\n"
+    "django.setup()",
+    "boto3": "import boto3",
+    "pandas": "import pandas",
+    "aiohttp": "import aiohttp.web",
+    "sqlalchemy": "import sqlalchemy.orm",
+}
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The arguments of all: the binary, and which program by which interpreter."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("glowplug")
+    parser.add_argument(
+        "programs", nargs="+", metavar="NAME=PYTHON", help=f"of {', '.join(PROGRAMS)}"
+    )
+    return parser
+
+
+def chosen(words: list[str]) -> list[tuple[str, str, str]]:
+    """Name, interpreter and code of each program."""
+    pairs = [word.split("=", 1) for word in words]
+    return [(name, python, PROGRAMS[name]) for name, python in pairs]
+
+
+def environment() -> dict[str, str]:
+    """Without anything that steers Python; hashes the same each time."""
+    found = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    return found | {"PYTHONHASHSEED": "0"}
+
+
+def cpu_ms(command: list[str]) -> float | None:
+    """CPU time of a command, user and system; None where it failed."""
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return (usage.ru_utime + usage.ru_stime) * 1000 if process.returncode == 0 else None
+
+
+def profile(glowplug: str, python: str, code: str, *options: str) -> dict:
+    """The profile of a program."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "profile.json"
+        command = [glowplug, "profile", *options, "--json", str(out), "--python", python]
+        subprocess.run([*command, "-c", code], check=True, env=environment())
+        return json.loads(out.read_text())
+
+
+def error(values: list[float]) -> float:
+    """The standard error of the median of normal values, from their median deviation."""
+    middle = statistics.median(values)
+    deviation = 1.4826 * statistics.median(abs(value - middle) for value in values)
+    return 1.2533 * deviation / math.sqrt(len(values))

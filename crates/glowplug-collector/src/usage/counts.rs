@@ -1,0 +1,118 @@
+//! Code that has run, as CPython 3.9 to 3.11 count it for their own ends: how often, up to a limit. Nothing is counted here; the
+//! functions of a module are looked at when it has been loaded, and again at the end.
+
+use super::taken::is_exactly;
+use crate::api::{self, Owned, Ref, api};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
+
+/// Where a code object counts how often it began to run.
+#[derive(Clone, Copy)]
+struct Counter {
+    /// Bytes from its beginning.
+    offset: usize,
+    /// Whether it is a C `short` rather than an `int`.
+    short: bool,
+    /// The value at which it stops.
+    limit: i32,
+}
+
+/// `co_opcache_flag` of `struct PyCodeObject` in 3.9 and 3.10: up to `OPCACHE_MIN_RUNS`.
+const OPCACHE_FLAG: Counter = Counter { offset: 168, short: false, limit: 1024 };
+/// `co_warmup` in 3.11: from -8 up to 0, when the code is quickened.
+const WARMUP: Counter = Counter { offset: 52, short: true, limit: 0 };
+
+fn counter() -> Option<Counter> {
+    static COUNTER: OnceLock<Option<Counter>> = OnceLock::new();
+    *COUNTER.get_or_init(|| {
+        // SAFETY: a constant string.
+        let version = unsafe { core::ffi::CStr::from_ptr((api().Py_GetVersion)()) }.to_bytes();
+        if version.starts_with(b"3.9.") || version.starts_with(b"3.10.") {
+            Some(OPCACHE_FLAG)
+        } else {
+            version.starts_with(b"3.11.").then_some(WARMUP)
+        }
+    })
+}
+
+/// Whether this CPython counts.
+pub fn can_count() -> bool {
+    counter().is_some()
+}
+
+/// A function's code, and how often it had run when its module had been loaded.
+pub struct Counted {
+    /// Holds it, so that nothing else comes to lie there.
+    code: Owned,
+    before: i32,
+}
+
+// SAFETY: the reference is only kept; what it leads to is read as plain memory.
+unsafe impl Send for Counted {}
+
+/// Whether a function has run since. Needs no GIL.
+pub fn counted(function: &Counted) -> bool {
+    counter().is_some_and(|counter| read(function.code.get(), counter) != function.before)
+}
+
+fn read(code: Ref, counter: Counter) -> i32 {
+    // SAFETY: a live code object of a CPython with this counter at this place.
+    unsafe {
+        let place = code.cast::<u8>().add(counter.offset);
+        if counter.short {
+            i32::from(place.cast::<i16>().read())
+        } else {
+            place.cast::<i32>().read()
+        }
+    }
+}
+
+/// The functions in a module's code that still count.
+pub fn of_functions(code: Ref) -> Vec<Counted> {
+    let mut found = Vec::new();
+    if let Some(counter) = counter() {
+        look_through(code, counter, &mut found);
+    }
+    found.shrink_to_fit();
+    found
+}
+
+fn look_through(code: Ref, counter: Counter, found: &mut Vec<Counted>) {
+    /// `CO_OPTIMIZED`: code of a function, rather than of a module or a class.
+    const FUNCTION: i64 = 1;
+    let Some(constants) = api::attribute(code, c"co_consts") else { return };
+    // SAFETY: a tuple, and called with the GIL.
+    let count = unsafe { (api().PyTuple_Size)(constants.get()) };
+    for index in 0..count {
+        // SAFETY: as above; the item is borrowed from the tuple.
+        let constant = unsafe { (api().PyTuple_GetItem)(constants.get(), index) };
+        if !is_code(constant) {
+            continue;
+        }
+        let flags = api::attribute(constant, c"co_flags")
+            // SAFETY: an int.
+            .map_or(0, |flags| unsafe { (api().PyLong_AsLong)(flags.get()) });
+        let before = read(constant, counter);
+        if flags & FUNCTION != 0 && before < counter.limit {
+            found.extend(Owned::borrowed(constant).map(|code| Counted { code, before }));
+        }
+        look_through(constant, counter, found);
+    }
+}
+
+/// Whether an object is a code object. The type is learnt from the first one, as most constants are something else.
+fn is_code(object: Ref) -> bool {
+    static CODE: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: called with the GIL on a live object.
+    let Some(kind) = Owned::take(unsafe { (api().PyObject_Type)(object) }) else { return false };
+    match CODE.load(Ordering::Relaxed) {
+        0 => {
+            let is = is_exactly(object, "PyCode_Type\0");
+            if is {
+                CODE.store(kind.get() as usize, Ordering::Relaxed);
+            }
+            is
+        }
+        known => known == kind.get() as usize,
+    }
+}
