@@ -11,8 +11,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// The tool id: neither a debugger's, a coverage tool's, a profiler's, nor an optimiser's.
 const TOOL: i64 = 4;
-/// Nanoseconds that CPython needs to make a code object tell of its start, and to make it stop: measured on `import pandas` under
-/// 3.13 (benches/profile_overhead.py).
+/// Nanoseconds that CPython needs to make a code object tell of its start, and to make it stop. An estimate: nothing in the process can
+/// measure it; benches/profile_overhead.py compares the whole.
 const INSTRUMENTATION_NS: u64 = 1500;
 
 static TOLD: AtomicBool = AtomicBool::new(false);
