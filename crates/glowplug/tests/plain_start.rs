@@ -197,7 +197,7 @@ fn a_forced_thaw_without_an_image_has_its_own_status() {
 fn own_errors_have_documented_statuses() {
     let place = Place::new();
     let status = |arguments: &[&str]| place.run(arguments).status.code();
-    assert_eq!(status(&["--via", "fork", "a.py"]), Some(2));
+    assert_eq!(status(&["--via", "ferry", "a.py"]), Some(2));
     assert_eq!(status(&["--python"]), Some(2));
     assert_eq!(status(&["--python", "/nonexistent/python", "a.py"]), Some(127));
     std::fs::write(place.path("not-executable"), "\x7fELF").expect("write");

@@ -119,7 +119,7 @@ fn behind_the_target_nothing_is_taken() {
 #[test]
 fn wrong_own_options_are_named() {
     let error = |arguments: &[&CStr]| parse(arguments).expect_err("wrong").to_string();
-    assert!(error(&[c"--via", c"fork", c"a.py"]).contains("`fork`"));
+    assert!(error(&[c"--via", c"ferry", c"a.py"]).contains("`ferry`"));
     assert!(error(&[c"--python"]).contains("`--python` needs an argument"));
     assert!(error(&[c"--explain=yes", c"a.py"]).contains("no argument"));
     assert!(error(&[c"--preload", c"a,b c", c"a.py"]).contains("`b c`"));

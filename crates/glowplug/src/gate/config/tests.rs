@@ -60,10 +60,10 @@ fn other_tables_are_no_business_of_the_gate() {
 
 #[test]
 fn a_mistake_names_file_line_and_key() {
-    let error = mistakes("moduls = 5");
+    let error = mistakes("moduless = 5");
     assert!(error.contains("pyproject.toml:3:1"), "{error}");
-    assert!(error.contains("3 | moduls = 5"), "{error}");
-    assert!(error.contains("unknown key `moduls`"), "{error}");
+    assert!(error.contains("3 | moduless = 5"), "{error}");
+    assert!(error.contains("unknown key `moduless`"), "{error}");
     assert!(error.contains("did you mean `modules`?"), "{error}");
 }
 
