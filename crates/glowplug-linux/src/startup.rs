@@ -46,11 +46,14 @@ extern "C" fn capture(argc: c_int, argv: *mut *const c_char, environment: *mut *
 }
 
 fn is_ignored(signal: c_int) -> bool {
-    // SAFETY: `sigaction` is plain data for which zeros are valid, and asking for a disposition changes nothing.
+    // The kernel's own struct: handler, flags, restorer, mask. libc's function tells nothing of the two signals that libc uses itself,
+    // which its posix_spawn leaves ignored.
+    let mut action = [0usize; 4];
+    let none = std::ptr::null::<usize>();
+    // SAFETY: asking for a disposition changes nothing, and the kernel writes no more than those four words.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
+        libc::syscall(libc::SYS_rt_sigaction, signal, none, action.as_mut_ptr(), 8) == 0
+            && action[0] == libc::SIG_IGN
     }
 }
 

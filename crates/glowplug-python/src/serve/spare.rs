@@ -78,6 +78,7 @@ impl<'p> Spares<'p> {
             };
             let command_line = CommandLine::of_arrays(strings.argv, strings.envp);
             let mask = world::signal_set(request.blocked);
+            world::ignore_signals_of_libc(request.ignored);
             // They wait here as well: signals are blocked.
             for bit in (0..64).filter(|bit| request.pending >> bit & 1 != 0) {
                 libc::kill(libc::getpid(), bit + 1);

@@ -139,6 +139,18 @@ impl World {
     }
 }
 
+/// Ignores those of libc's own signals that are among the bits: its posix_spawn leaves them so, and its functions refuse to.
+pub fn ignore_signals_of_libc(bits: u64) {
+    /// SIGCANCEL and SIGSETXID (nptl, since 2.4).
+    const OWN: [c_int; 2] = [32, 33];
+    let action = [libc::SIG_IGN, 0, 0, 0];
+    for signal in OWN.into_iter().filter(|signal| bits >> (signal - 1) & 1 != 0) {
+        let none = std::ptr::null_mut::<usize>();
+        // SAFETY: the kernel's struct of four words; ignoring a signal runs no code. A spare has one thread, which cancels none.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), none, 8) };
+    }
+}
+
 /// A set of signals from bits: `n - 1` for signal `n`.
 pub fn signal_set(bits: u64) -> libc::sigset_t {
     // SAFETY: system calls on a local.

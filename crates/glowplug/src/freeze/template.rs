@@ -8,6 +8,7 @@ use crate::settings::Environment;
 use rustix::fs::{MemfdFlags, Mode};
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 /// A template.
 pub struct Template {
@@ -37,11 +38,32 @@ pub fn template(
 ) -> Result<Template, FreezeError> {
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
-    let Preloaded { mut subject, tables, names, .. } = preload(recipe, runtime, environment)?;
+    let Preloaded { mut subject, tables, names, .. } = settled(recipe, runtime, environment)?;
     let serving = subject.let_serve().map_err(broken)?;
     let refusal = Refusal { reason: String::new(), inputs: tables, names };
     let inputs = in_memory(&refusal, recipe)?;
     Ok(Template { serving, names: refusal.names, inputs, life: Life { _subject: subject } })
+}
+
+/// Most attempts while files are being edited.
+const ATTEMPTS: usize = 4;
+
+/// Between two attempts: more than the clock of a file system lags behind, which is what made the first one doubtful.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Preloads; once more where a file was edited a moment ago, as somebody waits for the program.
+fn settled(
+    recipe: &Recipe,
+    runtime: &Runtime,
+    environment: &Environment,
+) -> Result<Preloaded, FreezeError> {
+    for _ in 1..ATTEMPTS {
+        match preload(recipe, runtime, environment) {
+            Err(FreezeError::Passing(_)) => std::thread::sleep(PAUSE),
+            preloaded => return preloaded,
+        }
+    }
+    preload(recipe, runtime, environment)
 }
 
 /// Writes down inputs as those of an image are, so that they are checked as those of an image are.
