@@ -51,16 +51,11 @@ PACKAGES = {
 }
 
 
-ELSEWHERE = {"tests/thaw/test_variables.py::test_many_at_once_on_every_interpreter"}
-
-
 def entries(requirements: str | None) -> list[dict]:
     """Those of an environment."""
     home = {package: name for name, packages in PACKAGES.items() for package in packages}
     table = tomllib.loads(TABLE.read_text())["entry"]
-    here = [e for e in table if home.get(e["module"].split(".")[0]) == requirements]
-    # Those of other versions of CPython have tests of their own.
-    return [e for e in here if e["test"] not in ELSEWHERE]
+    return [e for e in table if home.get(e["module"].split(".")[0]) == requirements]
 
 
 def covers(entry: dict, module: str) -> bool:

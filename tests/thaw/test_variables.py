@@ -155,7 +155,8 @@ def starts(starter, env):
     for _ in range(2 if starter.glowplug else 0):
         way, outcome = starter.explained(script, "argument", conditions=how)
         starter.wait_until_idle()
-        require_same(plain, without_addresses(outcome))
+        said = re.sub(rb"\A(glowplug: .*\n)+", b"", outcome.stderr)
+        require_same(plain, without_addresses(replace(outcome, stderr=said)))
         ways.append(way)
     return plain, ways
 
@@ -177,7 +178,8 @@ def test_many_at_once_on_every_interpreter(each_starter):
     plain, ways = starts(each_starter, together)
     assert b"still running" in plain.stdout, plain.errors()
     if each_starter.glowplug:
-        assert ways[-1].startswith("thawed"), ways
+        # On 3.15 the import of `subprocess` asks for the process id.
+        assert ways[-1].startswith(("thawed", "not preloaded: subprocess")), ways
 
 
 @pytest.mark.parametrize("env", PLAIN, ids=name)
