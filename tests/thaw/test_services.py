@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
 import pytest
 from harness import images
@@ -145,6 +146,126 @@ def test_a_service_that_ends_too_early(starter, project):
     assert "the service ended (exit status: 3) before it bound a socket\n  | no more" in said
     assert "help: name what it imports" in said
     assert not (project / "app.image").exists()
+
+
+# What an application does when it is imported, the line that does it, and what is said of it.
+UNDECIDED = {
+    "connection": (
+        "import socket\nDATABASE = socket.create_connection(('127.0.0.1', PORT))\n",
+        "DATABASE = socket.create_connection",
+        "error: the application connects (",
+    ),
+    "thread": (
+        "import threading, time\ndef work():\n    time.sleep(3600)\n"
+        "WORKER = threading.Thread(target=work, daemon=True)\nWORKER.start()\n",
+        "WORKER.start()",
+        "error: the application leaves a thread when it is imported",
+    ),
+    "process": (
+        "import subprocess\ndef helper():\n"
+        "    return subprocess.Popen(['cat'], stdin=-1, stdout=-3, stderr=-3)\n"
+        "\nHELPER = helper()\n",
+        "return subprocess.Popen",
+        "error: the application starts a process (",
+    ),
+    "secret": (
+        "from pathlib import Path\nTOKEN = Path('.netrc').read_text()\n",
+        "TOKEN = Path(",
+        "error: the application reads ",
+    ),
+}
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.fixture
+def undecided(project, listener):
+    """Writes an application that does something when it is imported."""
+
+    def make(what):
+        text, line, said = UNDECIDED[what]
+        text = text.replace("PORT", str(listener.getsockname()[1]))
+        application = FILES["app.py"]
+        if what == "secret":
+            # Where settings keep the module out of the image, what it reads is not in it either.
+            application = application.replace("import settings\n", "")
+            application = application.replace("{settings.NAME} {settings.KEY}", "nobody swordfish")
+        write(project / ".netrc", "machine example.org password swordfish\n")
+        write(project / "app.py", application + "\n\n" + text)
+        settle()
+        lines = (project / "app.py").read_text().splitlines()
+        return next(n for n, found in enumerate(lines, 1) if line in found), said
+
+    return make
+
+
+@pytest.mark.parametrize("what", UNDECIDED)
+def test_an_application_that_does_what_no_image_holds(starter, project, undecided, what):
+    """The error names the line and what to do; nothing is written."""
+    number, expected = undecided(what)
+    _, outcome = freeze(starter, project, "--app", "app", "--", "serve.py", expect=122)
+    said = outcome.errors()
+    assert said[said.index("error:") :].startswith(expected), said
+    assert f"--> {project}/app.py:{number}:" in said, said
+    assert f"{number} | " in said and "= help: " in said and "--leave-out" in said, said
+    assert not (project / "app.image").exists()
+
+
+@pytest.mark.parametrize("what", UNDECIDED)
+def test_what_is_left_out_is_imported_at_each_start(starter, project, undecided, what):
+    undecided(what)
+    words = ("--leave-out", "app", "--app", "app", "--", "serve.py")
+    file, _ = freeze(starter, project, *words)
+    meta = images.read(file).meta
+    causes = {kept["module"]: kept["cause"] for kept in meta["apart"]}
+    assert "--leave-out" in causes["app"] and "library" in meta["modules"]
+    assert b"password swordfish" not in file.read_bytes()
+    body, said = explained(starter, file, project, "serve.py")
+    assert body == b"nobody swordfish /x" and "thawed in" in said, said
+
+
+def test_a_module_that_nobody_imports_cannot_be_left_out(starter, project):
+    words = ("--leave-out", "wave", "--app", "app", "--", "serve.py")
+    _, outcome = freeze(starter, project, *words, expect=2)
+    assert "the service has not imported `wave` when it comes to binding" in outcome.errors()
+
+
+def test_hooks_decide_about_a_connection(starter, project, undecided, listener):
+    """It is closed before the freeze and opened after each thaw, so that its module is frozen."""
+    undecided("connection")
+    with (project / "app.py").open("a") as file:
+        file.write(
+            "import sys, types\nhooks = sys.modules['glowplug.hooks']\n"
+            "def close():\n    DATABASE.close()\n"
+            "def connect():\n    global DATABASE\n"
+            "    DATABASE = socket.create_connection(DATABASE_AT)\n"
+            "DATABASE_AT = DATABASE.getpeername()\n"
+            "hooks._before_freeze.append((close, (), {}))\n"
+            "hooks._after_thaw.append((connect, (), {}))\n"
+        )
+    # As the package has it, which need not be in this environment.
+    write(project / "library.py", FILES["library.py"] + HOOKS)
+    without_settings = (project / "app.py").read_text().replace("import settings\n", "")
+    write(
+        project / "app.py",
+        without_settings.replace("{settings.NAME} {settings.KEY}", "{DATABASE.fileno() > 0}"),
+    )
+    settle()
+    file, _ = freeze(starter, project, "--app", "app", "--", "serve.py")
+    assert "app" in images.read(file).meta["modules"]
+    body, said = explained(starter, file, project, "serve.py")
+    assert body == b"True /x" and "thawed in" in said, said
+
+
+HOOKS = """
+import sys, types
+hooks = sys.modules["glowplug.hooks"] = types.ModuleType("glowplug.hooks")
+hooks._before_freeze, hooks._after_thaw = [], []
+"""
 
 
 def test_an_application_that_is_not_there(starter, project):

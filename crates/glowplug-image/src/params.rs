@@ -20,6 +20,8 @@ pub const FLAG_EXPLAIN: u64 = 1;
 pub const FLAG_FORCED: u64 = 2;
 /// The freezer's rehearsal: report the pages that were written.
 pub const FLAG_REHEARSAL: u64 = 4;
+/// Say it where the machine is why the program starts plainly (`glowplug thaw`).
+pub const FLAG_NOTICE: u64 = 8;
 
 /// Exit status of the restorer where a forced thaw is impossible.
 pub const EXIT_FORCED: i32 = 124;

@@ -17,6 +17,7 @@ use std::ptr;
 const PRELOAD: &str = include_str!("python/preload.py");
 const MEND: &str = include_str!("python/mend.py");
 const APART: &str = include_str!("python/apart.py");
+const LINES: &str = include_str!("python/lines.py");
 const ARGUMENTS: &str = include_str!("python/arguments.py");
 const RENEW: &str = include_str!("python/renew.py");
 const HOOKS: &str = include_str!("python/hooks.py");
@@ -169,7 +170,7 @@ unsafe fn preload(
     // SAFETY: GIL by the caller.
     unsafe {
         namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
-        if ![PRELOAD, APART, ARGUMENTS, MEND, RENEW, HOOKS]
+        if ![PRELOAD, APART, LINES, ARGUMENTS, MEND, RENEW, HOOKS]
             .iter()
             .all(|code| native::run_code(code, namespace))
         {

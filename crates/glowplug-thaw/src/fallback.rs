@@ -83,6 +83,15 @@ pub fn plain(stack: &mut KernelStack, start: &Start, obstacle: &Obstacle) -> ! {
     }
     if start.has(params::FLAG_EXPLAIN) {
         say(&[b"glowplug: plain: ", obstacle.text(), open, digits, close, b"\n"]);
+    } else if start.has(params::FLAG_NOTICE) && obstacle.is_of_machine() {
+        say(&[
+            b"warning: this image cannot be thawed here: ",
+            obstacle.text(),
+            open,
+            digits,
+            close,
+            b"\nnote: the program is started plainly\n",
+        ]);
     }
     let errno = execute_python(stack, start.python);
     say(&[

@@ -3,7 +3,7 @@
 use crate::fallback::{Digits, say};
 use crate::stack::KernelStack;
 use crate::syscall::{self, Errno};
-use crate::vdso::Vdso;
+use crate::vdso::{self, Vdso};
 use core::convert::Infallible;
 use core::ffi::CStr;
 use glowplug_image::{
@@ -51,7 +51,7 @@ pub enum Obstacle {
     Damaged,
     /// The CPU is another, or lacks what the image needs.
     Cpu,
-    /// The kernel's vdso lacks a function.
+    /// The kernel's vdso lacks a function that no system call stands for.
     Kernel,
     /// The stack limit is lower than what the frozen stack takes.
     StackLimit,
@@ -71,12 +71,19 @@ impl Obstacle {
             Obstacle::Retry(_) => b"the restorer could not start itself again",
             Obstacle::Damaged => b"the image is damaged",
             Obstacle::Cpu => b"the image was made on another CPU",
-            Obstacle::Kernel => b"the kernel's vdso lacks a function",
+            Obstacle::Kernel => {
+                b"the kernel's vdso lacks a function that no system call stands for"
+            }
             Obstacle::StackLimit => b"the stack limit is lower than what the frozen stack takes",
             Obstacle::SameProcessId => b"this process has the frozen one's id",
             Obstacle::Heap => b"the kernel does not let the heap be moved",
             Obstacle::Mapping(_) => b"the kernel refused a mapping",
         }
+    }
+
+    /// Whether another start on this machine will fare no better.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, Obstacle::Cpu | Obstacle::Kernel | Obstacle::Heap | Obstacle::Mapping(_))
     }
 
     /// The kernel's error number, where there is one.
@@ -264,19 +271,17 @@ fn redirect_vdso(context: &Context, stack: &KernelStack) -> Result<(), Obstacle>
     }
     let (_, _, auxiliary) = stack.auxiliary();
     // SAFETY: the address is the kernel's.
-    let vdso = unsafe { Vdso::new(auxiliary.vdso) }.ok_or(Obstacle::Kernel)?;
+    let vdso = unsafe { Vdso::new(auxiliary.vdso) };
     let used = context.vdso_count as usize;
     for symbol in context.vdso_symbols.get(..used).ok_or(Obstacle::Damaged)? {
-        let target = vdso.find(&symbol.name).ok_or(Obstacle::Kernel)?;
         if symbol.offset.checked_add(16).is_none_or(|end| end > context.vdso_len) {
             return Err(Obstacle::Damaged);
         }
-        // movabs r11, target; jmp r11
-        let mut code = [0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0xff, 0xe3];
-        for (slot, byte) in code.iter_mut().skip(2).zip(target.to_le_bytes()) {
-            *slot = byte;
-        }
-        let at = (context.vdso_addr + symbol.offset) as *mut [u8; 13];
+        let code = match vdso.as_ref().and_then(|vdso| vdso.find(&symbol.name)) {
+            Some(target) => vdso::jump_to(target),
+            None => vdso::system_call(&symbol.name).ok_or(Obstacle::Kernel)?,
+        };
+        let at = (context.vdso_addr + symbol.offset) as *mut [u8; vdso::CODE_LEN];
         // SAFETY: stage 4 mapped the old vdso's range writable; the offset lies inside.
         unsafe { at.write(code) };
     }

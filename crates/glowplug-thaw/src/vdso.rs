@@ -1,4 +1,4 @@
-//! Finding functions in the vdso that the kernel gave this process.
+//! Finding functions in the vdso that the kernel gave this process, and what takes the place of those of the frozen one's.
 
 use core::ffi::CStr;
 
@@ -68,6 +68,48 @@ impl Vdso {
             (info & 15 == 2 && found == wanted).then_some(self.base + value)
         })
     }
+}
+
+/// Length of the code that takes the place of a function, bytes; the kernel aligns functions to 16.
+pub const CODE_LEN: usize = 13;
+
+/// Goes on at another address.
+pub fn jump_to(target: u64) -> [u8; CODE_LEN] {
+    // movabs r11, target; jmp r11
+    let mut code = [0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0xff, 0xe3];
+    for (slot, byte) in code.iter_mut().skip(2).zip(target.to_le_bytes()) {
+        *slot = byte;
+    }
+    code
+}
+
+/// Numbers of the system calls that do what functions of a vdso do; a kernel that is older than the one under which a process was frozen
+/// has fewer of these functions. Their arguments come in the registers in which system calls take them, as there are no more than three
+/// that count: what `getrandom` has behind them is memory that saves it the system call (Linux 6.11).
+const SYSTEM_CALLS: [(&[u8], u16); 6] = [
+    (b"gettimeofday", 96),
+    (b"time", 201),
+    (b"clock_gettime", 228),
+    (b"clock_getres", 229),
+    (b"getcpu", 309),
+    (b"getrandom", 318),
+];
+
+/// Makes the system call that stands for a function, whose name is NUL-padded and may begin with `__vdso_`; `None` where none does. What
+/// enters an enclave answers that there is no such thing.
+pub fn system_call(name: &[u8; 40]) -> Option<[u8; CODE_LEN]> {
+    let name = CStr::from_bytes_until_nul(name).ok()?.to_bytes();
+    let name = name.strip_prefix(b"__vdso_").unwrap_or(name);
+    if name == b"sgx_enter_enclave" {
+        // mov eax, -ENOSYS; ret; then nothing that is reached
+        return Some([
+            0xb8, 0xda, 0xff, 0xff, 0xff, 0xc3, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+        ]);
+    }
+    let (_, number) = SYSTEM_CALLS.iter().find(|(known, _)| *known == name)?;
+    let [low, high] = number.to_le_bytes();
+    // mov eax, number; syscall; ret; then nothing that is reached
+    Some([0xb8, low, high, 0, 0, 0x0f, 0x05, 0xc3, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc])
 }
 
 /// # Safety

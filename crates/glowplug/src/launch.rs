@@ -4,7 +4,7 @@ pub mod thaw;
 
 use crate::settings::Environment;
 use crate::{exit, explain};
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -28,6 +28,13 @@ pub fn plain(
     argv.extend_from_slice(arguments);
     let error = glowplug_linux::exec(&program, &argv, &changed(environment, changes));
     report(interpreter, &error)
+}
+
+/// Executes a program in place of this process, with the arguments that a shell would give it. Returns only on failure: the exit status,
+/// after the error was reported.
+pub fn command(program: &CStr, argv: &[&CStr], environment: &Environment) -> u8 {
+    let error = glowplug_linux::exec(program, argv, environment.strings());
+    report(Path::new(OsStr::from_bytes(program.to_bytes())), &error)
 }
 
 /// The strings of an environment after some changes; the rest keeps its order.

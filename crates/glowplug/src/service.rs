@@ -3,7 +3,7 @@
 use crate::settings::Environment;
 use rustix::fs::Access;
 use std::ffi::{CStr, CString, NulError, OsStr};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Python's arguments for a command, behind python's own name.
@@ -39,6 +39,20 @@ pub fn python_arguments(
     Ok(arguments)
 }
 
+/// The program that a shell would start for a command whose first word is a name, such as an interpreter's or a console script's; `None`
+/// where python itself is to make something of the words.
+pub fn on_path(command: &[&CStr], environment: &Environment) -> Option<CString> {
+    let name = command.first()?.to_bytes();
+    if name.is_empty() || name.starts_with(b"-") {
+        return None;
+    }
+    if name.contains(&b'/') {
+        return is_interpreter(name).then(|| command[0].to_owned());
+    }
+    let found = console_script(name, Path::new(""), environment)?;
+    CString::new(found.into_os_string().into_vec()).ok()
+}
+
 /// Whether a command names an interpreter: `python`, `/venv/bin/python3.11`.
 fn is_interpreter(command: &[u8]) -> bool {
     let name = command.rsplit(|&byte| byte == b'/').next().unwrap_or(command);
@@ -52,7 +66,7 @@ fn console_script(name: &[u8], interpreter: &Path, environment: &Environment) ->
         return None;
     }
     let name = OsStr::from_bytes(name);
-    let beside = interpreter.parent().map(Path::to_owned);
+    let beside = interpreter.parent().filter(|folder| folder.is_absolute()).map(Path::to_owned);
     let path = environment.non_empty("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(path).collect::<Vec<_>>();
     let mut found = beside.into_iter().chain(on_path).map(|folder| folder.join(name));

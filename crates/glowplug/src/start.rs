@@ -24,6 +24,8 @@ pub struct Start<'a> {
     pub folder: Option<PathBuf>,
     /// When it began, `CLOCK_MONOTONIC` in nanoseconds.
     pub began_ns: u64,
+    /// What is to be said where the program starts plainly, asked or not.
+    pub notice: Option<String>,
 }
 
 /// Why a start cannot be from an image, whatever the cache holds.
@@ -65,7 +67,7 @@ impl<'a> Start<'a> {
         began_ns: u64,
     ) -> Result<Start<'a>, NotFound> {
         let interpreter = Interpreter::find(&settings, environment, folder.as_deref())?;
-        Ok(Start { command, environment, settings, interpreter, folder, began_ns })
+        Ok(Start { command, environment, settings, interpreter, folder, began_ns, notice: None })
     }
 
     /// Whether the program can be frozen at all, and under which key.

@@ -44,12 +44,15 @@ class GlowplugImporting:
         self.population = self._count()
         self.folder = _folder()
         self.generators = {}
+        self.lines = GlowplugLines(self) if "lines" in job else None
 
     def begin(self):
         """Site is done: what comes is the doing of the modules that are preloaded."""
         self.look_around()
         self.starting = False
         self.aside(None)
+        if self.lines:
+            self.lines.start()
 
     def is_apart(self, name):
         """Whether the module or a package that it lies in is kept apart."""
@@ -74,7 +77,7 @@ class GlowplugImporting:
                 self.watch.next_root()
             self.roots.setdefault(name)
         self.stack.append(name)
-        self.native["recorder_module"](name)
+        self.aside(None)
 
     def own(self, name, module):
         """The module is there, its body has not begun: what is kept apart may change itself."""
@@ -97,9 +100,15 @@ class GlowplugImporting:
             return STARTING
         return self.stack[-1] if self.stack else ""
 
+    def who(self):
+        """Who does what happens: the innermost module, or of the application's own the line."""
+        innermost = self.innermost()
+        line = self.lines and self.lines.line
+        return line if line and self.is_application(innermost) else innermost
+
     def aside(self, name):
         """What comes is the doing of the module `name`; with None, of the innermost again."""
-        self.native["recorder_module"](self.innermost() if name is None else name)
+        self.native["recorder_module"](self.who() if name is None else name)
 
     def found(self):
         """What the pass that watches tells: in their order, the modules to preload."""
@@ -116,7 +125,7 @@ class GlowplugImporting:
 
     def act(self, kind, detail=""):
         """Notes an act of the innermost module."""
-        self.acts.setdefault((self.innermost(), kind), detail)
+        self.acts.setdefault((self.who(), kind), detail)
 
     def fails(self, name, error):
         """Notes whose body raised an error first."""
@@ -131,6 +140,8 @@ class GlowplugImporting:
         """Notes that the innermost module has read a variable, where settings are kept apart. One
         that an installed package names itself is the package's, whoever has called it.
         """
+        if self.lines:
+            self.lines.act("variable " + name)
         if not self.settings_apart or not self.is_application(self.innermost()):
             return
         module = frame.f_globals.get("__name__", "") if frame else ""
@@ -140,13 +151,7 @@ class GlowplugImporting:
     def is_application(self, name):
         """Whether a module is neither installed nor the interpreter's own."""
         spec = getattr(sys.modules.get(name), "__spec__", None)
-        origin = getattr(spec, "origin", None) or ""
-        if not origin.startswith("/"):
-            return False
-        folders = origin.split("/")
-        if "site-packages" in folders or "dist-packages" in folders:
-            return False
-        return not origin.startswith(sys.modules["os"].__file__.rpartition("/")[0] + "/")
+        return is_application(getattr(spec, "origin", None) or "")
 
     def find_spec(self, original):
         """Stands for the function by which CPython looks for a module that is not loaded."""
@@ -282,6 +287,16 @@ def built_in(name):
     module = __import__(name)
     del sys.modules[name]
     return module
+
+
+def is_application(path):
+    """Whether a file is neither installed nor the interpreter's own."""
+    if not path.startswith("/"):
+        return False
+    folders = path.split("/")
+    if "site-packages" in folders or "dist-packages" in folders:
+        return False
+    return not path.startswith(sys.modules["os"].__file__.rpartition("/")[0] + "/")
 
 
 def _folder():

@@ -48,6 +48,12 @@ def has_before_freeze():
     return bool(_registered(_BEFORE_FREEZE))
 
 
+def hooked():
+    """Modules that let go of what they hold before a freeze."""
+    modules = {getattr(hook[0], "__module__", None) for hook in _registered(_BEFORE_FREEZE)}
+    return sorted(module for module in modules if isinstance(module, str))
+
+
 def run_before_freeze():
     """Calls the hooks, the last registered first; returns why there can be no image, or None."""
     for function, args, kwargs in reversed(_registered(_BEFORE_FREEZE)):

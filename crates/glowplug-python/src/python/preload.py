@@ -436,8 +436,8 @@ def preload(job, native):
     `job` maps "preload" to dotted names, "optional" to names whose ImportError is the program's own
     business, "path0" to what the program will have as sys.path[0] (empty: nothing is put there),
     "file" to the program's file. "apart" are modules that are kept apart; with "blocking" they are
-    not imported. Where it has "closely", shared memory is looked for after each module, which takes
-    long.
+    not imported. Where it has "closely", shared memory is looked for after each module, and where
+    it has "lines", acts are told by the application's lines; both take long.
     """
     # The first thing that site imports itself: what site looks at is listened to.
     __import__("os")
@@ -516,6 +516,7 @@ def preload(job, native):
     report.extend(("act", module, kind) for module, kind in importing.acts)
     report.extend(("needs", importer, name) for importer, name in importing.importers.items())
     report.extend(importing.found())
+    report.extend(("hooked", module, "") for module in hooked())
     report.extend(("module", name, "") for name in list(sys.modules) if name not in known)
     report.extend(("act", name, "kept") for name in unknown_moments())
     global environment_changes, umask_change

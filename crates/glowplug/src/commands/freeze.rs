@@ -36,6 +36,9 @@ pub struct Freeze {
     /// Run COMMAND no further than to the end of this module's import, or to this function's first call
     #[arg(long, value_name = "MODULE[:FUNCTION]", requires = "output")]
     until: Option<String>,
+    /// Modules of a service that are not to be in its image: they are imported at each start
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', requires = "output")]
+    leave_out: Vec<String>,
     /// Modules to import, in order
     #[arg(long, value_name = "MODULES", value_delimiter = ',')]
     preload: Vec<String>,
@@ -109,7 +112,9 @@ impl Failure {
             // As python has it where there is no such script.
             Failure::Usage(_) | Failure::Script { .. } => exit::USAGE,
             Failure::Interpreter(_) => exit::NOT_FOUND,
-            Failure::Publish(PublishError::Freeze(FreezeError::Refused(_)))
+            Failure::Publish(PublishError::Freeze(
+                FreezeError::Refused(_) | FreezeError::Undecided(_),
+            ))
             | Failure::Impossible(_) => exit::REFUSED,
             Failure::Publish(_)
             | Failure::Probe(_)
@@ -151,7 +156,8 @@ fn into_file(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let Some(output) = &options.output else { return Ok(()) };
-    if options.preload.is_empty() && options.app.is_none() && !is_service(options, arguments) {
+    let is_service = is_service(options, arguments);
+    if options.preload.is_empty() && !is_service {
         let hint = "nothing to preload\nhelp: name modules, as in `--preload json,asyncio`, or the \
                     application of a service, as in `--app main:app`";
         return Err(Failure::Usage(hint.to_owned()));
@@ -183,6 +189,7 @@ fn into_file(
         key: Digest(Default::default()),
         variables: Needed::without_key(),
         settings_apart: false,
+        left_out: options.leave_out.clone(),
         allowed_secrets: settings.allow_secrets,
         stays_in_memory: false,
         cpu: options.cpu.and_then(|wanted| wanted.0),
@@ -190,7 +197,7 @@ fn into_file(
         version: plan::version(&probe),
     };
     let runtime = runtime(environment, &recipe)?;
-    if is_service(options, arguments) {
+    if is_service {
         add_service(&mut recipe, options, arguments, &runtime, environment)?;
     } else {
         recipe.options = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -246,6 +253,15 @@ fn add_service(
         until: options.until.as_deref(),
     };
     let reached = trial.run(runtime, environment)?;
+    let is_imported = |name: &str| {
+        Some(name) == application || reached.modules.iter().any(|module| module == name)
+    };
+    if let Some(name) = options.leave_out.iter().find(|name| !is_imported(name)) {
+        return Err(Failure::Usage(format!(
+            "the service has not imported `{name}` when it comes to {}\nhelp: leave it out of `--leave-out`",
+            reached.what
+        )));
+    }
     explain::note(format_args!(
         "the service came as far as {}, with {} modules",
         reached.what,

@@ -14,6 +14,8 @@ use crate::start::{self, Freezable, PlainOnly, Start};
 use crate::{exit, explain, key, launch, renewal};
 use glowplug_wire::Wish;
 use std::ffi::{CStr, CString};
+use std::fmt::Display;
+use std::path::Path;
 
 /// How a program is started.
 #[derive(Debug)]
@@ -66,6 +68,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// That this word was found in an argument.
+    pub fn of_word(word: &[u8]) -> Reason {
+        Reason::Word(String::from_utf8_lossy(word).into_owned())
+    }
+
     /// Whether a new image would let the next start be thawed.
     pub fn calls_for_freezing(&self) -> bool {
         match self {
@@ -85,6 +92,26 @@ impl Reason {
 
 /// Runs the command line behind `glowplug run`. Returns only on failure: the exit status, after the error was reported.
 pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
+    begin(arguments, environment, None)
+}
+
+/// Runs a command line as [`run`] does, since the image file that it names cannot be used: a start that is plain for that says so. The
+/// next one is not, where an image that fits could be made.
+pub fn in_place_of(
+    file: &Path,
+    why: &dyn Display,
+    arguments: &[&CStr],
+    environment: &Environment,
+) -> u8 {
+    begin(arguments, environment, Some(notice(file, why)))
+}
+
+/// What is said where an image file cannot be used and the program starts plainly.
+pub fn notice(file: &Path, why: &dyn Display) -> String {
+    format!("cannot thaw {}: {why}\nnote: the program is started plainly", file.display())
+}
+
+fn begin(arguments: &[&CStr], environment: &Environment, notice: Option<String>) -> u8 {
     let began_ns = thaw::monotonic_ns();
     let command = match commandline::parse(arguments) {
         Ok(command) => command,
@@ -101,7 +128,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
         Settings::without_sources(&command.options, environment)
     });
     let start = match Start::new(command, environment, settings, folder, began_ns) {
-        Ok(start) => start,
+        Ok(start) => Start { notice, ..start },
         Err(error) => {
             explain::error(error);
             return exit::NOT_FOUND;
@@ -164,7 +191,7 @@ fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, R
     let cache = Cache::open(folder)?;
     let selector = cache.selector(&freezable.key).ok_or_else(|| no_image(start, &cache))?;
     if let Some(word) = key::word_among(selector.names(), &start.command.python_argv) {
-        return Err(Reason::Word(String::from_utf8_lossy(word).into_owned()));
+        return Err(Reason::of_word(word));
     }
     let values = key::of_values(selector.names(), start.environment);
     let image = cache.open_image(&freezable.key, &values)?;
@@ -217,6 +244,7 @@ fn become_image(start: &Start<'_>, image: OpenImage) -> Reason {
         environment: start.environment,
         explain: start.settings.explain,
         forced: start.settings.via == Via::Thaw,
+        notice: false,
         start_ns: start.began_ns,
     };
     let error = thaw.execute(image.into_file());
@@ -248,6 +276,9 @@ fn freeze_for_next_time(
 fn plain(start: &Start<'_>, reason: &Reason, changes: &[CString]) -> u8 {
     if !matches!(start.settings.via, Via::Auto | Via::Plain) {
         return forced(start.settings.via, reason);
+    }
+    if let Some(notice) = &start.notice {
+        explain::warning(notice);
     }
     if start.settings.explain {
         explain::plain(reason);

@@ -242,6 +242,7 @@ fn recipe_of_set(options: &Serve, start: &Start<'_>, probe: &Probe) -> Recipe {
         key: start.set_key(set),
         variables: Needed::default(),
         settings_apart: false,
+        left_out: Vec::new(),
         allowed_secrets: start.settings.allow_secrets.clone(),
         stays_in_memory: true,
         cpu: None,

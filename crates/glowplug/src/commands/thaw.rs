@@ -1,8 +1,8 @@
 //! `glowplug thaw`: starts a program from an image file that was made on purpose.
 
-use crate::cache::OpenImage;
+use crate::cache::{OpenImage, Unusable};
 use crate::commandline;
-use crate::commands::run::Reason;
+use crate::commands::run::{self, Reason};
 use crate::key;
 use crate::launch::thaw::{self, Thaw};
 use crate::meta::Meta;
@@ -10,6 +10,8 @@ use crate::runtime::Runtime;
 use crate::settings::{Environment, Layer, Via};
 use crate::{exit, explain, inputs, launch, privilege, service, start};
 use std::ffi::{CStr, CString, NulError, OsStr};
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 enum Obstacle {
     /// The program can be started plainly instead.
     Plain(String),
+    /// The machine is not what the image needs: it can have an image of its own.
+    Machine(String),
     /// There is nothing to start: not even which interpreter is known.
     Fatal(String),
 }
@@ -34,10 +38,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     let path = Path::new(OsStr::from_bytes(file.to_bytes()));
     let image = match open(path) {
         Ok(image) => image,
-        Err(error) => {
-            explain::error(format_args!("cannot thaw {}: {error}", path.display()));
-            return exit::IMAGE;
-        }
+        Err(unusable) => return without_image(path, &unusable, rest, environment),
     };
     let meta = Meta::of(image.meta());
     let given = match words(&meta, rest, environment) {
@@ -76,6 +77,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
                 environment,
                 explain: command.options.explain,
                 forced,
+                notice: true,
                 start_ns,
             };
             Obstacle::Plain(thaw.execute(image.into_file()).to_string())
@@ -89,10 +91,24 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             }
             return launch::plain(&interpreter, &command.python_argv, environment, &[]);
         }
-        Obstacle::Plain(reason) | Obstacle::Fatal(reason) => reason,
+        Obstacle::Machine(reason) if !forced => {
+            let Ok(python) = CString::new(interpreter.as_os_str().as_bytes()) else {
+                return exit::NOT_FOUND;
+            };
+            let words = [&[c"--python", python.as_c_str()], all.as_slice()].concat();
+            return run::in_place_of(path, &reason, &words, environment);
+        }
+        Obstacle::Plain(reason) | Obstacle::Machine(reason) | Obstacle::Fatal(reason) => reason,
     };
     explain::error(format_args!("cannot thaw {}: {reason}", path.display()));
     exit::FORCED
+}
+
+/// Whether a file begins as every image does.
+fn has_magic(path: &Path) -> bool {
+    let mut magic = glowplug_image::MAGIC.map(|_| 0);
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == glowplug_image::MAGIC
 }
 
 /// The image's options, Glowplug's own among what is given, and python's arguments for the command behind them.
@@ -121,12 +137,45 @@ fn is_sealed(command: &commandline::CommandLine<'_>, environment: &Environment) 
     command.options.sealed || variable().unwrap_or(false)
 }
 
-fn open(path: &Path) -> Result<OpenImage, String> {
-    let image = OpenImage::open(path).map_err(|error| error.to_string())?;
-    if image.head().is_refusal() {
-        return Err("it only says why a program may not be frozen".to_owned());
+fn open(path: &Path) -> Result<OpenImage, Unusable> {
+    let image = OpenImage::open(path)?;
+    // Such an image is in the cache alone, for one program.
+    if image.head().is_refusal() { Err(Unusable::OtherKey) } else { Ok(image) }
+}
+
+/// Starts a service whose image is there and cannot be used, as after an upgrade of Glowplug: plainly, and says so. What is no image at
+/// all is a mistake in the command. Returns only on failure: the exit status.
+fn without_image(
+    path: &Path,
+    unusable: &Unusable,
+    given: &[&CStr],
+    environment: &Environment,
+) -> u8 {
+    let (own, command) = given.split_at(commandline::own_options(given));
+    let is_forced = commandline::parse(own).is_ok_and(|own| own.options.via == Some(Via::Thaw));
+    let is_image = match unusable {
+        Unusable::Missing | Unusable::NotAFile | Unusable::OtherKey => false,
+        // As in a container that does not run as the user who built it.
+        Unusable::Unreadable(_) => true,
+        _ => has_magic(path),
+    };
+    let named = command.strip_prefix(&[c"--"]).unwrap_or(command);
+    let words = service::python_arguments(named, Path::new(""), environment);
+    match words {
+        Ok(words) if is_image && !is_forced => {
+            if let Some(program) = service::on_path(named, environment) {
+                explain::warning(run::notice(path, unusable));
+                return launch::command(&program, named, environment);
+            }
+            let words: Vec<&CStr> =
+                own.iter().copied().chain(words.iter().map(CString::as_c_str)).collect();
+            run::in_place_of(path, unusable, &words, environment)
+        }
+        _ => {
+            explain::error(format_args!("cannot thaw {}: {unusable}", path.display()));
+            exit::IMAGE
+        }
     }
-    Ok(image)
 }
 
 fn fits(
@@ -145,7 +194,7 @@ fn fits(
     }
     let names = meta.env_names.iter().map(String::as_bytes);
     if let Some(word) = key::word_among(names.clone(), &command.python_argv) {
-        return Err(plain(Reason::Word(String::from_utf8_lossy(word).into_owned()).to_string()));
+        return Err(plain(Reason::of_word(word).to_string()));
     }
     if meta.values.as_deref() != Some(&key::of_values(names, environment).hex()) {
         return Err(plain("environment variables that its imports read have changed".to_owned()));
@@ -166,7 +215,7 @@ fn fits(
         inputs::check(image.head(), image.bytes()).map_err(|changed| plain(changed.to_string()))?;
     }
     if let Some(misfit) = thaw::misfit(image.head()) {
-        return Err(plain(misfit.to_owned()));
+        return Err(Obstacle::Machine(misfit.to_owned()));
     }
     if thaw::needs_a_taken_descriptor(image.head()) {
         return Err(plain(thaw::TAKEN_DESCRIPTOR.to_owned()));

@@ -45,6 +45,8 @@ pub enum Cause {
     Variable(String),
     /// It asks for something that is another thing at each start.
     Moment(Moment),
+    /// It reads a file; told of an application's line alone.
+    Reads(PathBuf),
     /// It cannot be imported before the program has done something else.
     Fails,
     /// It keeps something of its moment where Glowplug does not know it to.
@@ -53,6 +55,8 @@ pub enum Cause {
     Needs(String),
     /// An earlier freeze has found out.
     Known(String),
+    /// It was asked for.
+    LeftOut,
 }
 
 impl fmt::Display for Cause {
@@ -69,10 +73,12 @@ impl fmt::Display for Cause {
             Cause::Environment => f.write_str("reads the whole environment"),
             Cause::Variable(name) => write!(f, "reads the environment variable {name}"),
             Cause::Moment(moment) => write!(f, "uses {moment}"),
+            Cause::Reads(path) => write!(f, "reads {}", path.display()),
             Cause::Fails => f.write_str("needs something that the program does before"),
             Cause::Keeps => f.write_str("keeps something of the moment in a way of its own"),
             Cause::Needs(module) => write!(f, "imports {module}"),
             Cause::Known(cause) => f.write_str(cause),
+            Cause::LeftOut => f.write_str("does what every start has to do (`--leave-out`)"),
         }
     }
 }
@@ -106,13 +112,16 @@ pub fn of_pass(
             kind if kind.starts_with(VARIABLE) => {
                 Cause::Variable(kind[VARIABLE.len()..].to_owned())
             }
+            kind if kind.starts_with(READS) => Cause::Reads(kind[READS.len()..].into()),
             _ => Cause::Moment(told_moment(kind)?),
         };
         Some(Act { module: module.clone(), cause })
     });
     let seen = record.deeds.iter().filter_map(|deed| {
         let cause = cause(deed, record, started)?;
-        Some(Act { module: deed.module.clone(), cause })
+        // A hook lets go of the connection and another takes it up again; that it is closed shows by the descriptors.
+        let is_let_go = matches!(cause, Cause::Connects(_)) && report.hooked.contains(&deed.module);
+        (!is_let_go).then(|| Act { module: deed.module.clone(), cause })
     });
     // Who looks at the mask must find what it was in the program's order.
     let is_looked_at = record.deeds.iter().any(|deed| is_umask(deed) && deed.module != inputs::OWN);
@@ -149,6 +158,9 @@ const START: &str = "the start of the interpreter (site, sitecustomize, .pth fil
 
 /// What the kind of an act begins with that reads a variable.
 const VARIABLE: &str = "variable ";
+
+/// What the kind of an act begins with that reads a file.
+const READS: &str = "reads ";
 
 const MASK: &str = "the file mode mask";
 

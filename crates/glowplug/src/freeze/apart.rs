@@ -44,6 +44,8 @@ pub struct Apart {
     phase: Phase,
     passes: usize,
     modules: BTreeMap<String, Cause>,
+    /// All that they do themselves.
+    causes: Vec<Cause>,
     /// What can be imported before them, in order; known after the phase `Order`.
     roots: Vec<String>,
     /// What the modules that are kept apart read in the phase `Order`: it decided what can be imported before them.
@@ -62,6 +64,19 @@ impl Apart {
         let modules = modules.iter();
         let modules = modules.map(|m| (m.module.clone(), Cause::Known(m.cause.clone()))).collect();
         Apart { phase: Phase::Rest, modules, roots, ..Apart::default() }
+    }
+
+    /// Modules that are to be imported at each start, whatever they do.
+    pub fn left_out(modules: &[String]) -> Apart {
+        let modules: BTreeMap<_, _> =
+            modules.iter().map(|name| (name.clone(), Cause::LeftOut)).collect();
+        let phase = if modules.is_empty() { Phase::Whole } else { Phase::Needs };
+        Apart { phase, modules, ..Apart::default() }
+    }
+
+    /// What the modules that are kept apart do themselves.
+    pub fn causes(&self) -> impl Iterator<Item = &Cause> {
+        self.causes.iter()
     }
 
     /// The modules that are kept apart.
@@ -93,11 +108,12 @@ impl Apart {
         let written = record.deeds.iter().filter(|deed| matches!(deed.op, b'W' | b'B'));
         self.written.extend(written.map(|deed| PathBuf::from(&deed.name)));
         let mut new = false;
-        for act in acts.iter().filter(|act| is_module(&act.module)) {
-            if !self.has(&act.module) {
-                self.modules.insert(act.module.clone(), act.cause.clone());
-                new = true;
-            }
+        let acting: Vec<&Act> =
+            acts.iter().filter(|act| is_module(&act.module) && !self.has(&act.module)).collect();
+        for act in acting {
+            self.modules.entry(act.module.clone()).or_insert_with(|| act.cause.clone());
+            self.causes.push(act.cause.clone());
+            new = true;
         }
         for (importer, module) in &report.needs {
             if !self.has(importer) {

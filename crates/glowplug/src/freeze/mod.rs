@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! subject    the interpreter that is frozen: its start, and the conversation with it
+//! session    a process in a session of its own, which ends with all that it has started
 //! report     what it says that the imports did
 //! acts       what the imports did that a thaw would not do again
+//! lines      lines of a service's own code that keep it out of its image
 //! apart      modules that are imported at each start for that
 //! reviewed   the table of what is kept of the moment of an import
 //! cpu        limits to a level of the CPU's features
@@ -23,12 +25,14 @@ mod conversation;
 pub mod cpu;
 pub mod detached;
 mod examine;
+mod lines;
 pub mod plan;
 pub mod publish;
 mod regions;
 mod rehearse;
 mod report;
 pub mod reviewed;
+mod session;
 mod subject;
 pub mod template;
 pub mod trial;
@@ -38,7 +42,9 @@ mod vdso;
 mod write;
 
 pub use apart::{Apart, KeptApart};
+pub use lines::{Line, Lines};
 pub use variables::Needed;
+use variables::Secret;
 
 use crate::inputs::{self, InputError, Observed, Tables};
 use crate::key::{self, Digest};
@@ -52,7 +58,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use subject::Subject;
+use subject::{Look, Subject};
 
 /// Most passes until the variables that imports read are known: each pass may reveal some, whose values let others be read.
 const MAX_PASSES: usize = 24;
@@ -83,6 +89,8 @@ pub struct Recipe {
     /// Whether modules of the application's own that read variables are imported at each start: what a service is told in variables is
     /// known where it runs, not where it is frozen.
     pub settings_apart: bool,
+    /// Modules that are imported at each start because somebody wants it so.
+    pub left_out: Vec<String>,
     /// Variables and files that may be in the image although they look like credentials.
     pub allowed_secrets: Vec<String>,
     /// It is for a template: what it reads stays in its memory, where a program would have it as well, and credentials may be there.
@@ -110,6 +118,9 @@ pub enum FreezeError {
     /// The program must not be frozen; the reason names what and why. Its inputs say until when that holds.
     #[error("{}", .0.reason)]
     Refused(Box<Refusal>),
+    /// A service does something while it is imported that nobody can decide about for it.
+    #[error("{0}")]
+    Undecided(Lines),
     /// Something is of the moment: the next freeze may succeed.
     #[error("{0}")]
     Passing(String),
@@ -199,26 +210,37 @@ fn preload(
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
     let mut names = recipe.variables.clone();
-    let mut apart = Apart::known(&recipe.apart, recipe.roots.clone());
-    let mut closely = false;
+    let mut apart = if recipe.left_out.is_empty() {
+        Apart::known(&recipe.apart, recipe.roots.clone())
+    } else {
+        Apart::left_out(&recipe.left_out)
+    };
+    // Those that settings read are in no process that is kept.
+    let mut read_by_any = names.clone();
+    let mut look = Look::Lightly;
     for _ in 0..MAX_PASSES {
         let started = SystemTime::now();
         // What settings need to be read at all is in no process that is kept.
         let trusted = recipe.settings_apart && apart.is_looking();
         let variables = names.select(recipe, environment, trusted);
         let mut subject =
-            Subject::start(recipe, runtime, &variables, &apart, closely).map_err(broken)?;
+            Subject::start(recipe, runtime, &variables, &apart, look).map_err(broken)?;
         let mut report = Report::parse(&subject.hear().map_err(broken)?);
         let mut record = subject.record().map_err(broken)?;
         let withheld = names.learn(recipe, &report, &record, environment);
+        read_by_any.add_all(&names);
         let secret = if trusted { None } else { names.secret(recipe, environment) };
         let secret = secret.or_else(|| variables::secret_file(recipe, &record));
         if withheld && secret.is_none() {
             continue;
         }
-        if secret.is_none() && !closely && examine::maps_shared_memory(&subject).map_err(broken)? {
+        let looks_lightly = look == Look::Lightly;
+        if secret.is_none()
+            && looks_lightly
+            && examine::maps_shared_memory(&subject).map_err(broken)?
+        {
             // Finding out by which module would slow down every freeze, so that another pass is made for it.
-            closely = true;
+            look = Look::Closely;
             continue;
         }
         let acts = {
@@ -232,6 +254,13 @@ fn preload(
             continue;
         }
         let secret = secret.or_else(|| names.secret(recipe, environment));
+        if recipe.settings_apart {
+            let read = secret.as_ref().map(Secret::cause);
+            let lines = lines::find(recipe, runtime, (environment, &read_by_any), &apart, read);
+            if let Some(lines) = lines.map_err(broken)? {
+                return Err(FreezeError::Undecided(lines));
+            }
+        }
         let mut notes = acts::notes(&report, &record);
         notes.extend(cpu::notes(recipe.cpu, &report.modules));
         names.add_words(acts::words(&report));
@@ -240,7 +269,7 @@ fn preload(
         let (tables, unsound) = tables(&observed, started)?;
         // First the secret, which the imports may have failed for want of.
         let alone = || report.refusal().or_else(|| acts::refusal(&acts, &report, &apart));
-        let reason = match secret.or_else(alone) {
+        let reason = match secret.map(|secret| secret.to_string()).or_else(alone) {
             Some(reason) => Some(reason),
             None => examine::refusal(&subject, &report).map_err(broken)?.or(unsound),
         };

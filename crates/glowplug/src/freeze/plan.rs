@@ -120,6 +120,7 @@ pub fn recipe(
         key: freezable.key,
         variables: Needed::default(),
         settings_apart: false,
+        left_out: Vec::new(),
         allowed_secrets: start.settings.allow_secrets.clone(),
         stays_in_memory: false,
         cpu: None,

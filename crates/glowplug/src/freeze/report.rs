@@ -25,6 +25,8 @@ pub struct Report {
     pub acts: Vec<(String, String)>,
     /// The working directory before the imports.
     pub folder: Option<PathBuf>,
+    /// Modules that let go of what they hold before a freeze, by hooks.
+    pub hooked: BTreeSet<String>,
     /// Modules that set the file mode mask without looking at what it was.
     pub umasks: Vec<String>,
     /// Modules and the one that is kept apart that they need.
@@ -57,6 +59,9 @@ impl Report {
                 }
                 "folder" => {
                     report.folder = Some(PathBuf::from(OsString::from_vec(note.a.clone())));
+                }
+                "hooked" => {
+                    report.hooked.insert(text(&note.a));
                 }
                 "umask" => report.umasks.push(text(&note.a)),
                 "act" => report.acts.push((text(&note.a), text(&note.b))),

@@ -1,31 +1,40 @@
 //! The interpreter that is frozen: how it is started, heard and stopped.
 
 use super::conversation::{self, Note};
+use super::session::Session;
 use super::{Apart, Recipe, cpu, interpreter_arguments};
 use crate::inputs::Record;
 use crate::runtime::Runtime;
 use glowplug_image::{Context, FORMAT_VERSION};
 use glowplug_linux::Process;
-use glowplug_linux::descendants::{self, Descendants};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, Signal};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Room for what a freezer's interpreter does with files, bytes.
 pub(super) const RECORD_LEN: u64 = 64 << 20;
 
+/// What an interpreter looks for beside what every pass needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing.
+    Lightly,
+    /// Which module maps shared memory, which takes long.
+    Closely,
+    /// Which line of the application does what; such an interpreter is of no other use.
+    ByLine,
+}
+
 /// A preloading interpreter, and after [`Subject::let_stand_still`] its forked child that stands still. Both end with this value, and so
 /// does whatever else they have started.
 pub struct Subject {
-    child: Child,
-    descendants: Descendants,
+    session: Session,
     socket: UnixStream,
     /// Inode of the interpreter's end of the socket.
     peer: u64,
@@ -55,13 +64,13 @@ pub struct Still {
 }
 
 impl Subject {
-    /// Starts the interpreter and gives it its job. Where it is to look `closely`, it says which module maps shared memory.
+    /// Starts the interpreter and gives it its job.
     pub fn start(
         recipe: &Recipe,
         runtime: &Runtime,
         variables: &[(OsString, OsString)],
         apart: &Apart,
-        closely: bool,
+        look: Look,
     ) -> io::Result<Subject> {
         let (ours, theirs) = UnixStream::pair()?;
         let record = memory_file("glowplug-record", RECORD_LEN)?;
@@ -83,14 +92,12 @@ impl Subject {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output.try_clone()?);
-        descendants::set_apart(&mut command);
-        let descendants = Descendants::adopt()?;
-        let child = command.spawn()?;
+        let session = Session::start(command)?;
         let peer = rustix::fs::fstat(&theirs)?.st_ino;
         drop(theirs);
         let (socket, record) = (ours, record.into());
-        let mut subject = Subject { child, descendants, socket, peer, record, output, still: None };
-        conversation::send(&mut subject.socket, &job(recipe, apart, closely))?;
+        let mut subject = Subject { session, socket, peer, record, output, still: None };
+        conversation::send(&mut subject.socket, &job(recipe, apart, look))?;
         Ok(subject)
     }
 
@@ -144,7 +151,7 @@ impl Subject {
         let (pid, held) = told.ok_or_else(|| {
             io::Error::other("the extension is of another build; install Glowplug again")
         })?;
-        self.child.wait()?;
+        self.session.wait()?;
         Ok(Serving { pid, held, socket: self.socket.try_clone()? })
     }
 
@@ -155,14 +162,12 @@ impl Subject {
 
     /// The interpreter that preloaded.
     pub fn process(&self) -> Process {
-        Process::new(self.child.id())
+        Process::new(self.session.leader())
     }
 
     /// Processes that the imports have started and that outlived their parents.
     pub fn orphans(&self) -> io::Result<Vec<u32>> {
-        let mut orphans = self.descendants.children()?;
-        orphans.retain(|&child| child != self.child.id());
-        Ok(orphans)
+        self.session.orphans()
     }
 
     /// The process that stands still.
@@ -181,27 +186,18 @@ impl Subject {
     }
 }
 
-impl Drop for Subject {
-    fn drop(&mut self) {
-        if let Some(session) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(session, Signal::KILL);
-        }
-        let _ = self.child.wait();
-        // What has left the session, the process that stood still, and their children.
-        self.descendants.end();
-    }
-}
-
 fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
     let file = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?;
     rustix::fs::ftruncate(&file, len)?;
     Ok(file)
 }
 
-fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, closely: bool) -> Vec<(&'a str, &'a [u8])> {
+fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, look: Look) -> Vec<(&'a str, &'a [u8])> {
     let mut job = Vec::new();
-    if closely {
-        job.push(("closely", &[][..]));
+    match look {
+        Look::Lightly => {}
+        Look::Closely => job.push(("closely", &[][..])),
+        Look::ByLine => job.push(("lines", &[][..])),
     }
     if let Some(level) = recipe.cpu {
         job.push(("cpu", level.name().as_bytes()));

@@ -2,12 +2,11 @@
 //! then. Nothing of that process is kept.
 
 use super::conversation;
+use super::session::Session;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
-use glowplug_linux::descendants::{self, Descendants};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, Signal};
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -15,7 +14,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Longest time until a service must be about to serve.
@@ -98,7 +97,7 @@ impl Trial<'_> {
                 Err(TrialError::Late { output: running.last_lines() })
             }
             Err(_) => {
-                let status = running.child.wait().map_err(failed)?.to_string();
+                let status = running.session.wait().map_err(failed)?.to_string();
                 Err(TrialError::Ended { status, output: running.last_lines() })
             }
         }
@@ -124,20 +123,17 @@ impl Trial<'_> {
             let (name, value) = (&variable[..equals], &variable[equals + 1..]);
             command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
         }
-        descendants::set_apart(&mut command);
-        let descendants = Descendants::adopt()?;
-        let child = command.spawn()?;
+        let session = Session::start(command)?;
         drop(theirs);
         let until = self.until.unwrap_or("").as_bytes();
         conversation::send(&mut socket, &[("trial", until)])?;
-        Ok(Running { child, descendants, socket, output })
+        Ok(Running { session, socket, output })
     }
 }
 
 /// The service, which ends with this value, and with it all that it has started.
 struct Running {
-    child: Child,
-    descendants: Descendants,
+    session: Session,
     socket: UnixStream,
     output: File,
 }
@@ -150,15 +146,5 @@ impl Running {
         let lines: Vec<&str> = text.lines().collect();
         let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
         shown.iter().map(|line| format!("\n  | {line}")).collect()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(session) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(session, Signal::KILL);
-        }
-        let _ = self.child.wait();
-        self.descendants.end();
     }
 }

@@ -4,6 +4,7 @@
 //! themselves, and what the imports turn out to read.
 
 use super::Recipe;
+use super::acts::Cause;
 use super::cpu;
 use super::report::Report;
 use crate::inputs::{Op, Record};
@@ -12,7 +13,9 @@ use crate::secrets;
 use crate::settings::Environment;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 /// Variables that every interpreter gets beside those of the key: what finding programs and folders needs.
 const ALWAYS: [&[u8]; 4] = [b"PATH", b"VIRTUAL_ENV", b"TMPDIR", b"PWD"];
@@ -42,6 +45,11 @@ impl Needed {
     /// Adds a variable.
     pub fn add(&mut self, name: &[u8]) {
         self.0.insert(name.to_vec());
+    }
+
+    /// Adds what others are needed for.
+    pub fn add_all(&mut self, others: &Needed) {
+        self.0.extend(others.0.iter().cloned());
     }
 
     /// Their names, in order.
@@ -123,30 +131,56 @@ impl Needed {
         self.0.extend(words.map(key::word_name));
     }
 
-    /// Why there must be no image: the imports read a variable that looks like a credential.
-    pub fn secret(&self, recipe: &Recipe, environment: &Environment) -> Option<String> {
+    /// The first variable that the imports read and that looks like a credential.
+    pub fn secret(&self, recipe: &Recipe, environment: &Environment) -> Option<Secret> {
         let name =
             self.names().find(|name| is_secret(name, environment) && !is_allowed(recipe, name))?;
-        let name = String::from_utf8_lossy(name);
-        Some(refusal(&format!("the environment variable `{name}`"), &name))
+        Some(Secret::Variable(String::from_utf8_lossy(name).into_owned()))
     }
 }
 
-/// Why there must be no image: the imports read a file that is known for holding credentials.
-pub fn secret_file(recipe: &Recipe, record: &Record) -> Option<String> {
+/// What looks like a credential and would be in the image: why there must be none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The value of the variable of this name.
+    Variable(String),
+    /// What stands in this file.
+    File(PathBuf),
+}
+
+impl Secret {
+    /// What reading it is.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Secret::Variable(name) => Cause::Variable(name.clone()),
+            Secret::File(path) => Cause::Reads(path.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, entry) = match self {
+            Secret::Variable(name) => ("environment variable", format!("`{name}`")),
+            Secret::File(path) => ("file", path.display().to_string()),
+        };
+        write!(
+            f,
+            "the imports read the {what} {entry}, which looks like a credential and would be in the image; if it may, set \
+             `allow-secrets` to [\"{}\"]",
+            entry.trim_matches('`')
+        )
+    }
+}
+
+/// The first file that the imports read and that is known for holding credentials.
+pub fn secret_file(recipe: &Recipe, record: &Record) -> Option<Secret> {
     let (path, _) = record.paths.iter().find(|(path, seen)| {
         seen.has(Op::Read)
             && secrets::is_file(path)
             && !is_allowed(recipe, path.as_os_str().as_bytes())
     })?;
-    Some(refusal(&format!("the file {}", path.display()), &path.display().to_string()))
-}
-
-fn refusal(what: &str, entry: &str) -> String {
-    format!(
-        "the imports read {what}, which looks like a credential and would be in the image; if it may, set `allow-secrets` to \
-         [\"{entry}\"]"
-    )
+    Some(Secret::File(path.clone()))
 }
 
 fn is_secret(name: &[u8], environment: &Environment) -> bool {

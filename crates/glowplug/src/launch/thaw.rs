@@ -26,6 +26,8 @@ pub struct Thaw<'a> {
     pub explain: bool,
     /// Fail rather than start plainly.
     pub forced: bool,
+    /// Say it, asked or not, where the machine is why the program starts plainly.
+    pub notice: bool,
     /// `CLOCK_MONOTONIC` in nanoseconds when this process began its work.
     pub start_ns: u64,
 }
@@ -103,7 +105,8 @@ impl Thaw<'_> {
             target_kind: target_kind(&self.command.target),
             target_index: self.command.target_index as u64,
             flags: flag(self.explain, params::FLAG_EXPLAIN)
-                | flag(self.forced, params::FLAG_FORCED),
+                | flag(self.forced, params::FLAG_FORCED)
+                | flag(self.notice, params::FLAG_NOTICE),
             start_ns: self.start_ns,
             python: b"",
         };
