@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 
@@ -124,6 +125,77 @@ def test_an_image_that_cannot_be_used(starter, image, how, tmp_path):
         assert outcome.errors().startswith(f"warning: cannot thaw {image}: {OTHERS[how]}")
     forced = starter.execute("thaw", image, "--via", "thaw", "--", script)
     assert forced.status == 121 and forced.stdout == b"", forced
+
+
+def lay_anew(folder, whole_seconds: bool) -> None:
+    """What a layer of a container image makes of a folder: other inodes, other times of change, and
+    often times in whole seconds.
+    """
+    for path in [*folder.rglob("*.py"), *folder.rglob("*.pyc"), *folder.rglob("link")]:
+        status = path.lstat()
+        copy = path.with_name(path.name + ".layer")
+        shutil.copy2(path, copy, follow_symlinks=False)
+        then = status.st_mtime_ns
+        then -= then % 10**9 if whole_seconds else 0
+        os.utime(copy, ns=(then, then), follow_symlinks=False)
+        copy.rename(path)
+        assert path.lstat().st_ino != status.st_ino
+
+
+@pytest.fixture
+def laid(starter, built):
+    """A project, an image file of its modules, and how a start from that ends."""
+    folder = starter.folder / "project"
+    write(folder / "one.py", "import two\nVALUE = two.VALUE\n")
+    write(folder / "two.py", "import os\nVALUE = os.path.realpath(__file__[:-6] + 'link')\n")
+    (folder / "link").symlink_to("one.py")
+    script = write(starter.folder / "main.py", "import one\nprint(one.VALUE)\n")
+    settle()
+    file = starter.folder / "project.image"
+    how = Conditions(env={"PYTHONPATH": str(folder)})
+    words = ("--preload", "one", "--python", starter.python)
+    outcome = starter.execute("freeze", "-o", file, *words, conditions=how)
+    assert outcome.status == 0, outcome.errors()
+    assert {"one", "two"} <= set(images.read(file).meta["modules"])
+
+    def start():
+        outcome = starter.execute("thaw", file, "--explain", "--", script, conditions=how)
+        assert (outcome.status, outcome.stdout) == (0, f"{folder}/one.py\n".encode())
+        return outcome.errors()
+
+    return folder, start
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("whole_seconds", [False, True])
+def test_files_are_the_same_in_another_layer(laid, whole_seconds):
+    """Identity is by size, time and contents, where inode numbers are others."""
+    folder, start = laid
+    lay_anew(folder, whole_seconds)
+    assert start().startswith("glowplug: thawed in"), start()
+    lay_anew(folder, whole_seconds)
+    assert start().startswith("glowplug: thawed in"), start()
+
+
+CHANGES = {
+    "contents": lambda path: path.write_text(path.read_text().replace("import os\n", "import os;")),
+    "time": lambda path: os.utime(path, (10**9, 10**9)),
+    "size": lambda path: path.write_text(path.read_text() + "\n"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_files_of_another_layer_that_differ(laid, change):
+    """One thing alone: contents of the same size and time, another time, another size."""
+    folder, start = laid
+    lay_anew(folder, False)
+    path = folder / "two.py"
+    before = path.stat().st_mtime_ns
+    CHANGES[change](path)
+    if change != "time":
+        os.utime(path, ns=(before, before))
+    said = start()
+    assert f"inputs changed: {path}" in said, said
 
 
 @pytest.mark.core

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAGIC: [u8; 8] = *b"GLOWPLUG";
 
 /// Version of the format. Any change of a struct in this crate raises it.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// Bytes that the head takes in the file; sections begin here.
 pub const HEAD_LEN: usize = 8192;
@@ -42,10 +42,12 @@ pub enum Section {
     /// `[Span]`, counted from the first byte of the page contents: what a rehearsed start read or wrote. A start that finds nothing of
     /// the image in memory asks for all of it at once.
     Warm = 8,
+    /// `[inputs::ContentDigest]`: one for each entry of [`Section::Files`], or none at all.
+    Digests = 9,
 }
 
 /// Number of sections.
-pub const SECTIONS: usize = 9;
+pub const SECTIONS: usize = 10;
 
 /// A range of bytes of the file.
 #[derive(
@@ -103,7 +105,7 @@ const _: () = assert!(CHECKSUM_AT + size_of::<u64>() == size_of::<Head>());
 const CHECKSUM_AT: usize = core::mem::offset_of!(Head, checksum);
 
 /// What the launcher alone relies on.
-const INPUTS: [Section; 7] = [
+const INPUTS: [Section; 8] = [
     Section::Directories,
     Section::Files,
     Section::Absences,
@@ -111,6 +113,7 @@ const INPUTS: [Section; 7] = [
     Section::Strings,
     Section::Meta,
     Section::Warm,
+    Section::Digests,
 ];
 
 /// Why bytes are not the head of an image that can be used.
@@ -278,4 +281,5 @@ const ENTRY_LEN: [u64; SECTIONS] = [
     1,
     1,
     size_of::<Span>() as u64,
+    size_of::<crate::inputs::ContentDigest>() as u64,
 ];

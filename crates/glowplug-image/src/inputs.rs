@@ -79,6 +79,9 @@ pub struct File {
     pub kind: u32,
 }
 
+/// The first 16 bytes of the BLAKE3 digest of a file's contents, or of what a symbolic link says; zeros for a directory.
+pub type ContentDigest = [u8; 16];
+
 /// A name that must stay absent from its directory.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -37,6 +37,7 @@ fn tables() -> Vec<u64> {
         (Section::Strings, b"/usr/lib\0json.py\0"),
         (Section::Meta, b"{\"target\": \"a.py\"}"),
         (Section::Warm, Span { offset: 0, len: PAGE }.as_bytes()),
+        (Section::Digests, [[7u8; 16]; 2].as_bytes()),
     ]
     .map(|(section, bytes)| (section, bytes.to_vec()));
     let mut head = Head::new_zeroed();

@@ -1,7 +1,7 @@
 //! The head and the tables behind it: no input makes them panic, and no table lies outside the file.
 #![no_main]
 
-use glowplug_image::inputs::{Absent, Directory, File, Prefix};
+use glowplug_image::inputs::{Absent, ContentDigest, Directory, File, Prefix};
 use glowplug_image::{FORMAT_VERSION, HEAD_LEN, Head, HotRange, MAGIC, Region, Section};
 use libfuzzer_sys::fuzz_target;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -26,6 +26,7 @@ fuzz_target!(|data: &[u8]| {
     require_inside::<File>(head, Section::Files, file);
     require_inside::<Absent>(head, Section::Absences, file);
     require_inside::<Prefix>(head, Section::Prefixes, file);
+    require_inside::<ContentDigest>(head, Section::Digests, file);
     require_inside::<u8>(head, Section::Strings, file);
     require_inside::<u8>(head, Section::Meta, file);
 });

@@ -191,6 +191,7 @@ fn into_file(
         settings_apart: false,
         left_out: options.leave_out.clone(),
         allowed_secrets: settings.allow_secrets,
+        tells_by_contents: true,
         stays_in_memory: false,
         cpu: options.cpu.and_then(|wanted| wanted.0),
         target: format!("any program on {}", options.preload.join(", ")),

@@ -220,7 +220,7 @@ fn recipe_of_program(start: &Start<'_>, cache: &Cache, probe: &Probe) -> Result<
     let known = plan::known_image(cache, &freezable.key, start.environment);
     let recipe = plan::recipe(start, &freezable, probe, known.as_ref());
     let recipe = recipe.map_err(Failure::Impossible)?;
-    Ok(Recipe { stays_in_memory: true, ..recipe })
+    Ok(Recipe { tells_by_contents: false, stays_in_memory: true, ..recipe })
 }
 
 fn recipe_of_set(options: &Serve, start: &Start<'_>, probe: &Probe) -> Recipe {
@@ -243,6 +243,7 @@ fn recipe_of_set(options: &Serve, start: &Start<'_>, probe: &Probe) -> Recipe {
         variables: Needed::default(),
         settings_apart: false,
         left_out: Vec::new(),
+        tells_by_contents: false,
         allowed_secrets: start.settings.allow_secrets.clone(),
         stays_in_memory: true,
         cpu: None,

@@ -93,6 +93,9 @@ pub struct Recipe {
     pub left_out: Vec<String>,
     /// Variables and files that may be in the image although they look like credentials.
     pub allowed_secrets: Vec<String>,
+    /// Whether a file whose stamp differs may be told by its size, its time and its contents: layered file systems give files other inode
+    /// numbers, and truncate times.
+    pub tells_by_contents: bool,
     /// It is for a template: what it reads stays in its memory, where a program would have it as well, and credentials may be there.
     pub stays_in_memory: bool,
     /// The level of CPUs that the image is to run on; `None` for this CPU alone.
@@ -266,7 +269,10 @@ fn preload(
         names.add_words(acts::words(&report));
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
-        let (tables, unsound) = tables(&observed, started)?;
+        let (mut tables, unsound) = tables(&observed, started)?;
+        if recipe.tells_by_contents {
+            tables.digest_contents().map_err(|error| FreezeError::Passing(error.to_string()))?;
+        }
         // First the secret, which the imports may have failed for want of.
         let alone = || report.refusal().or_else(|| acts::refusal(&acts, &report, &apart));
         let reason = match secret.map(|secret| secret.to_string()).or_else(alone) {

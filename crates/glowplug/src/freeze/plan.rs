@@ -122,6 +122,7 @@ pub fn recipe(
         settings_apart: false,
         left_out: Vec::new(),
         allowed_secrets: start.settings.allow_secrets.clone(),
+        tells_by_contents: false,
         stays_in_memory: false,
         cpu: None,
         target: target(start),

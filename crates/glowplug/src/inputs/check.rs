@@ -4,11 +4,13 @@
 //! shared between two threads, which take directories from a common counter.
 
 use super::Changed;
+use super::contents;
 use super::names::{self, Matter};
 use super::stamp::{self, Status};
 use glowplug_image::inputs::{
-    Absent, DIRECTORY_FOUND_IN, DIRECTORY_GROUPS, DIRECTORY_LISTED, Directory, FILE_FOLLOW,
-    FILE_IS_DIRECTORY, FILE_NOFOLLOW, File, NO_PARENT, PREFIX_BEGINNING, PREFIX_WHOLE, Prefix,
+    Absent, ContentDigest, DIRECTORY_FOUND_IN, DIRECTORY_GROUPS, DIRECTORY_LISTED, Directory,
+    FILE_FOLLOW, FILE_IS_DIRECTORY, FILE_NOFOLLOW, File, NO_PARENT, PREFIX_BEGINNING, PREFIX_WHOLE,
+    Prefix,
 };
 use glowplug_image::{Head, Section};
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -109,6 +111,8 @@ struct Inputs<'a> {
     files: &'a [File],
     absences: &'a [Absent],
     prefixes: &'a [Prefix],
+    /// One for each file, or none.
+    digests: &'a [ContentDigest],
     strings: &'a [u8],
 }
 
@@ -126,6 +130,7 @@ impl<'a> Inputs<'a> {
             files: head.table(Section::Files, bytes),
             absences: head.table(Section::Absences, bytes),
             prefixes: head.table(Section::Prefixes, bytes),
+            digests: head.table(Section::Digests, bytes),
             strings: head.table(Section::Strings, bytes),
         };
         // A table that cannot be read is empty, which must not pass for one without entries.
@@ -134,10 +139,14 @@ impl<'a> Inputs<'a> {
             (Section::Files, size_of_val(inputs.files)),
             (Section::Absences, size_of_val(inputs.absences)),
             (Section::Prefixes, size_of_val(inputs.prefixes)),
+            (Section::Digests, size_of_val(inputs.digests)),
             (Section::Strings, inputs.strings.len()),
         ];
         if whole.iter().any(|(section, len)| head.section(*section).len != *len as u64) {
             return Err(Changed::Damaged("a table cannot be read"));
+        }
+        if !inputs.digests.is_empty() && inputs.digests.len() != inputs.files.len() {
+            return Err(Changed::Damaged("digests of other files"));
         }
         inputs.check_coverage()?;
         Ok(inputs)
@@ -207,8 +216,9 @@ impl<'a> Inputs<'a> {
             let status = stamp::status_of(&fd);
             self.check_listing(dir, path, status, fd.as_fd(), c".")?;
         }
-        for file in entries(self.files, dir.files, dir.file_count)? {
-            self.check_file(file, fd.as_fd(), path)?;
+        let files = entries(self.files, dir.files, dir.file_count)?;
+        for (index, file) in (dir.files as usize..).zip(files) {
+            self.check_file(file, self.digests.get(index), fd.as_fd(), path)?;
         }
         for absent in entries(self.absences, dir.absences, dir.absence_count)? {
             self.check_absent(absent, fd.as_fd(), path)?;
@@ -292,14 +302,24 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    fn check_file(&self, file: &File, fd: BorrowedFd<'_>, dir: &CStr) -> Result<(), Changed> {
+    fn check_file(
+        &self,
+        file: &File,
+        digest: Option<&ContentDigest>,
+        fd: BorrowedFd<'_>,
+        dir: &CStr,
+    ) -> Result<(), Changed> {
         let name = self.string(file.name)?;
         let flags =
             if file.kind == FILE_NOFOLLOW { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
         let status =
             stamp::status_at(fd, name, flags).map_err(|errno| missing(join(dir, name), errno))?;
         let same = match file.kind {
-            FILE_FOLLOW | FILE_NOFOLLOW => status.stamp == file.stamp,
+            FILE_FOLLOW | FILE_NOFOLLOW if status.stamp == file.stamp => true,
+            FILE_FOLLOW | FILE_NOFOLLOW => digest.is_some_and(|digest| {
+                contents::may_be_same(&file.stamp, &status.stamp)
+                    && contents::digest(fd, name, file.kind).as_ref() == Ok(digest)
+            }),
             FILE_IS_DIRECTORY => status.is_directory(),
             _ => return Err(Changed::Damaged("a file of unknown kind")),
         };

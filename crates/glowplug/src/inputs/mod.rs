@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 mod build;
 mod bytecode;
 mod check;
+mod contents;
 mod names;
 mod observe;
 mod pseudo;

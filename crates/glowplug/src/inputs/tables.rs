@@ -2,7 +2,8 @@
 
 use super::InputError;
 use glowplug_image::inputs::{
-    Absent, DIRECTORY_FOUND_IN, Directory, FILE_IS_DIRECTORY, File, NO_PARENT, Prefix, Stamp,
+    Absent, ContentDigest, DIRECTORY_FOUND_IN, Directory, FILE_IS_DIRECTORY, File, NO_PARENT,
+    Prefix, Stamp,
 };
 use glowplug_image::{HEAD_LEN, Head, MAGIC, PAGE, Section};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ pub struct Tables {
     pub absences: Vec<Absent>,
     /// Files that count by their contents.
     pub prefixes: Vec<Prefix>,
+    /// Digests of the files' contents, one for each; none where files are told by their stamps alone.
+    pub digests: Vec<ContentDigest>,
     /// What the tables point into.
     pub strings: Vec<u8>,
     /// What no input covers, in order and without repetition.
@@ -61,13 +64,14 @@ pub struct Tables {
 
 impl Tables {
     /// The bytes of each section that the inputs take.
-    pub fn sections(&self) -> [(Section, &[u8]); 5] {
+    pub fn sections(&self) -> [(Section, &[u8]); 6] {
         [
             (Section::Directories, self.directories.as_bytes()),
             (Section::Files, self.files.as_bytes()),
             (Section::Absences, self.absences.as_bytes()),
             (Section::Prefixes, self.prefixes.as_bytes()),
             (Section::Strings, &self.strings),
+            (Section::Digests, self.digests.as_bytes()),
         ]
     }
 
