@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
+import time
 from pathlib import Path
 
 PERIOD_US = 100_000
@@ -19,7 +19,7 @@ class Cgroup:
 
     def __init__(self, share: float | None = None, megabytes: int | None = None):
         self.folders = []
-        name = f"glowplug-bench-{os.getpid()}-{random.randrange(1 << 30)}"
+        name = f"glowplug-bench-{os.getpid()}-{time.monotonic_ns()}"
         if share is not None:
             quota = int(share * PERIOD_US)
             folder = self._make("cpu", name)

@@ -54,6 +54,9 @@ CASES = {
     "fastapi, cold page cache": Case("fastapi", is_cold=True, least_ratio=8),
     "aiohttp, 10 %, 128 MB": Case("aiohttp", 0.1, 128, most_seconds=0.3, least_plain_seconds=3),
     "sanic, 10 %, 128 MB": Case("sanic", 0.1, 128, most_seconds=0.3, least_plain_seconds=3),
+    "sanic without its touch-up, 10 %, 128 MB": Case(
+        "sanic-as-written", 0.1, 128, most_seconds=0.3, least_plain_seconds=3
+    ),
 }
 
 

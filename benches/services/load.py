@@ -32,12 +32,6 @@ NOISE = 0.05
 MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def wait_for_answer(url: str, process: subprocess.Popen) -> None:
     """The first request, which is not measured here."""
     until = time.monotonic() + PATIENCE
@@ -63,7 +57,8 @@ def figure(said: str, pattern: str) -> float:
 
 def load(prepared: Prepared, side: str, seconds: int) -> dict[str, float]:
     """A service's figures from its second request on."""
-    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     cgroup = Cgroup()
     others = set(os.sched_getaffinity(0)) - {0} or {0}
 
