@@ -6,7 +6,7 @@ on a whole processor, on parts of one, and with nothing of it in the page cache.
 
 PYTHON is an interpreter with tests/packages/requirements/services.txt, and another one than this
 script's: pages of files that a running process has mapped cannot be forgotten. It takes root, for a
-cgroup (version 1 or 2) for each start.
+cgroup (version 1 or 2) for each start, and to empty the page cache.
 
 Of each start it also tells the processor seconds and the greatest resident size of the first
 process, and the most memory that the cgroup had when other requests had been answered as well.
@@ -14,10 +14,8 @@ process, and the most memory that the cgroup had when other requests had been an
 
 from __future__ import annotations
 
-import json
+import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +23,9 @@ from pathlib import Path
 import report
 from cgroup import Cgroup
 from instance import Instance, ask
-from projects import ROOT, Prepared, prepare
+from projects import Prepared, prepare
 
-ROOTS = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix]))"
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 
 
 @dataclass(frozen=True)
@@ -78,24 +76,19 @@ def first_answer(prepared: Prepared, side: str, case: Case) -> dict[str, float]:
     }
 
 
-def forgettable(glowplug: str, python: str, prepared: Prepared) -> list[str]:
-    """All that a fresh container would have to read: interpreter, packages, project, image,
-    Glowplug.
-    """
-    asked = subprocess.run([python, "-c", ROOTS], check=True, capture_output=True, env=prepared.env)
-    tree = Path(glowplug).resolve().parent.parent
-    parts = [tree / "bin", tree / "lib", prepared.folder]
-    return [*json.loads(asked.stdout), *map(str, parts)]
+def forget() -> None:
+    """Empties the kernel's caches of files and folders: a fresh container's are."""
+    os.sync()
+    DROP_CACHES.write_text("3")
 
 
-def samples_of(case: Case, prepared: Prepared, rounds: int, forgotten: list[str]) -> dict:
+def samples_of(case: Case, prepared: Prepared, rounds: int) -> dict:
     """The figures of each side, in the order in which they were taken in turn."""
     samples = {side: [] for side in prepared.sides}
     for _ in range(rounds):
         for side, taken in samples.items():
             if case.is_cold:
-                forget = [sys.executable, ROOT / "benches" / "drop_cache.py", *forgotten]
-                subprocess.run(forget, check=True)
+                forget()
             taken.append(first_answer(prepared, side, case))
     return samples
 
@@ -136,8 +129,7 @@ def main() -> None:
                     case.project, options.glowplug, options.python, Path(scratch)
                 )
             prepared = made[case.project]
-            forgotten = forgettable(options.glowplug, options.python, prepared)
-            samples = samples_of(case, prepared, options.rounds, forgotten)
+            samples = samples_of(case, prepared, options.rounds)
             found = summary(case, samples)
             report.show(name, found)
             print(f"{name}: {found['times faster']:.1f} times faster", flush=True)
