@@ -86,7 +86,9 @@ class Podman:
 
     def command(self, root: Root, words: Sequence[str], *, writes: bool = False) -> list[str]:
         """What runs `words` in a container, in the foreground, as its process 1."""
-        options = ["--rm", "--network=none", "--ulimit=host", "--pull=never", "--log-driver=none"]
+        options = ["--rm", "--network=none", "--pull=never", "--log-driver=none"]
+        # podman's own limits may be above what whoever runs it may set.
+        options += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
         options += [f"--runtime={self.runtime}", f"--user={USER}:{USER}", "--cap-drop=all"]
         options += ["--security-opt=no-new-privileges", "--workdir=/app", "--tmpfs=/tmp"]
         options += [f"--cpus={root.share}", f"--memory={root.megabytes}m"]
