@@ -2,7 +2,8 @@
 
     python invoke.py '{"items": []}' COMMAND...
 
-COMMAND starts the runtime's client, which asks a small server here for its event.
+COMMAND starts the runtime's client, which asks for its event at the address that Lambda has, where
+a small server of this script is, or at that of $AWS_LAMBDA_RUNTIME_API.
 """
 
 import json
@@ -12,6 +13,8 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ADDRESS = os.environ.get("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
 
 
 class RuntimeInterface(BaseHTTPRequestHandler):
@@ -47,13 +50,14 @@ class RuntimeInterface(BaseHTTPRequestHandler):
 
 def main():
     """Serves the event, starts the client, and ends it when it has answered."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeInterface)
+    host, _, port = ADDRESS.partition(":")
+    server = ThreadingHTTPServer((host, int(port)), RuntimeInterface)
     server.daemon_threads = True
     server.event = json.dumps(json.loads(sys.argv[1])).encode()
     server.given, server.answered = threading.Event(), threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     told = {
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+        "AWS_LAMBDA_RUNTIME_API": ADDRESS,
         "AWS_LAMBDA_FUNCTION_NAME": "f",
         "AWS_REGION": os.environ.get("AWS_REGION", "eu-central-1"),
     }

@@ -55,7 +55,8 @@ class Page:
     def words(self, command: str) -> str:
         """The command in this folder, with another port, and explained."""
         explained = re.sub(r"(glowplug thaw \S+) --", r"\1 --explain --", command)
-        return explained.replace("8080", self.port).replace("/tmp/", f"{self.folder}/")
+        told = explained.replace("8080", self.port).replace("9001", self.port)
+        return told.replace("/tmp/", f"{self.folder}/")
 
     def the_one(self, word: str) -> tuple[str, str]:
         """The only command that has a word, and what it prints."""
@@ -119,6 +120,7 @@ def test_page_of_a_service(starter, built, example):
 
 def test_page_of_the_handler(starter, built):
     page = Page(starter, "lambda_handler")
+    page.env["AWS_LAMBDA_RUNTIME_API"] = f"127.0.0.1:{page.port}"
     page.run(page.the_one("glowplug freeze")[0])
     command, printed = page.the_one("invoke.py")
     done = page.run(command)

@@ -324,7 +324,8 @@ def test_colours_of_sanic(starter, built):
 def test_lambda_handler(starter, built):
     """Through `wrapper.sh`, as AWS_LAMBDA_EXEC_WRAPPER starts it."""
     inside = in_environment(starter, "services")
-    variables = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", "AWS_REGION": "eu-north-1"}
+    address = f"127.0.0.1:{free_port()}"
+    variables = {"AWS_LAMBDA_RUNTIME_API": address, "AWS_REGION": "eu-north-1"}
     server = Server(
         "handler:handle",
         "-m awslambdaric handler.handle",
