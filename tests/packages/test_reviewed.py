@@ -48,6 +48,7 @@ PACKAGES = {
     "more": ("aiohttp", "rich"),
     "tools": ("httpie",),
     "tensorflow": ("tensorflow",),
+    "services": ("sanic",),
 }
 
 

@@ -9,12 +9,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from harness import images
 from harness.build import ROOT
 from harness.clock import settle, write
 from harness.environments import in_environment
+from harness.ports import free_port
 from harness.running import Conditions, run
 
 pytestmark = pytest.mark.packages
@@ -133,14 +131,8 @@ SERVERS = {
         "app:app", "flask --app app run --port PORT", FLASK, preloaded=("flask", "werkzeug")
     ),
     "aiohttp": Server("app:app", "app.py PORT", AIOHTTP, preloaded=("aiohttp.web",)),
-    "sanic": Server("app:app", "app.py PORT", SANIC, preloaded=("asyncio", "multiprocessing")),
+    "sanic": Server("app:app", "app.py PORT", SANIC, preloaded=("sanic", "sanic.logging.color")),
 }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def project_of(starter, server: Server) -> Path:
@@ -280,68 +272,79 @@ def test_celery_worker(starter, built):
     assert ends["plain"][1] == "5"
 
 
-class Runtime(BaseHTTPRequestHandler):
-    """As much of Lambda's runtime interface as one event takes."""
+def test_words_of_sanic(starter, built):
+    """sanic asks whether hypercorn serves it by trio, and by what its log can be coloured."""
+    server = SERVERS["sanic"]
+    inside = in_environment(starter, "services")
+    folder = project_of(inside, server)
+    file = frozen(inside, server, folder)
+    meta = images.read(file).meta
+    assert {"==hypercorn", "=="} <= set(meta["env_names"])
+    env = environment_of(inside, server)
+    for command in ("app.py PORT hypercorn", "hypercorn.py PORT"):
+        write(folder / "hypercorn.py", (folder / "app.py").read_text())
+        port = free_port()
+        words = command.replace("PORT", str(port)).split()
+        thaw = inside.command("thaw", file, "--explain", "--", *words)
+        _, _, said = serve(thaw, env, folder, port)
+        assert "glowplug: plain: " in said and "hypercorn" in said, said
 
-    answers: list[dict] = []
 
-    def do_GET(self):
-        if self.answers:
-            # The client waits here for the next event, as in a frozen sandbox.
-            time.sleep(LIMIT)
-            return
-        body = json.dumps({"items": [{"price": "1.10", "count": 3}]}).encode()
-        self.send_response(200)
-        self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() + 60) * 1000))
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:x:1:function:f")
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        self.answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(202)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *arguments):
-        pass
+def test_colours_of_sanic(starter, built):
+    """On a terminal sanic's log is coloured, whatever it was frozen for."""
+    server = SERVERS["sanic"]
+    inside = in_environment(starter, "services")
+    folder = project_of(inside, server)
+    file = frozen(inside, server, folder)
+    port = free_port()
+    words = inside.command("thaw", file, "--explain", "--", "app.py", str(port))
+    controller, terminal = os.openpty()
+    process = subprocess.Popen(
+        words,
+        env=environment_of(inside, server),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    try:
+        assert ask(process, port, "/health")[0] == 200
+        assert b"\033[" in os.read(controller, 1 << 16)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=LIMIT)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        os.close(controller)
+    assert b"glowplug: plain: a standard stream is a terminal" in said
 
 
 def test_lambda_handler(starter, built):
     """Through `wrapper.sh`, as AWS_LAMBDA_EXEC_WRAPPER starts it."""
     inside = in_environment(starter, "services")
-    server = Server("handler:handle", "-m awslambdaric handler.handle", example="lambda_handler")
+    address = f"127.0.0.1:{free_port()}"
+    variables = {"AWS_LAMBDA_RUNTIME_API": address, "AWS_REGION": "eu-north-1"}
+    server = Server(
+        "handler:handle",
+        "-m awslambdaric handler.handle",
+        example="lambda_handler",
+        env=variables,
+    )
     folder = project_of(inside, server)
-    variables = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", "AWS_REGION": "eu-north-1"}
-    server = Server(server.app, server.command, example=server.example, env=variables)
     file = frozen(inside, server, folder)
     file.rename(folder / "handler.image")
-    (folder / "bin").mkdir()
-    (folder / "bin" / "glowplug").symlink_to(inside.glowplug)
-    found = []
-    for words in (
-        [inside.python, "-m", "awslambdaric", "handler.handle"],
-        [folder / "wrapper.sh", inside.python, "-m", "awslambdaric", "handler.handle"],
-    ):
-        api = HTTPServer(("127.0.0.1", 0), Runtime)
-        Runtime.answers = []
-        threading.Thread(target=api.serve_forever, daemon=True).start()
-        env = {
-            **environment_of(inside, server),
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}",
-            "LAMBDA_TASK_ROOT": str(folder),
-            "AWS_LAMBDA_FUNCTION_NAME": "f",
-        }
-        client = subprocess.Popen(
-            words, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        until = time.monotonic() + LIMIT
-        while not Runtime.answers:
-            assert client.poll() is None and time.monotonic() < until, client.communicate()[1]
-        client.kill()
-        client.communicate()
-        found.append(Runtime.answers[0])
-    assert found[0] == found[1] and json.loads(found[0]["body"])["total"] == "3.30"
+    # As the wrapper starts it, and explained.
+    start = f'#!/bin/sh\nimage=$2; shift 2\nexec {inside.glowplug} thaw "$image" --explain "$@"\n'
+    write(folder / "bin" / "glowplug", start).chmod(0o755)
+    env = {**environment_of(inside, server), "LAMBDA_TASK_ROOT": str(folder)}
+    client = [inside.python, "-m", "awslambdaric", "handler.handle"]
+    event = json.dumps({"items": [{"price": "1.10", "count": 3}]})
+    invoke = [inside.python, "invoke.py", event]
+    plain, thawed = (
+        run([*invoke, *words], env, folder) for words in (client, [folder / "wrapper.sh", *client])
+    )
+    assert "glowplug: thawed in" in thawed.errors(), thawed.errors()
+    assert plain.text() == thawed.text()
+    assert json.loads(json.loads(plain.text())["body"])["total"] == "3.30"

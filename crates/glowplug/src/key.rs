@@ -274,6 +274,10 @@ pub fn is_key_variable(name: &[u8]) -> bool {
 /// What stands before a word in place of the name of a variable.
 const WORD: &[u8] = b"==";
 
+/// What a selector has in place of a name where imports asked what the standard streams are: an image is for starts of which none is a
+/// terminal. As a word it is empty, which no argument holds.
+pub const TERMINALS: &[u8] = WORD;
+
 /// The name, for a selector, of a word that imports look for in the program's arguments: an image is for starts without it.
 pub fn word_name(word: &[u8]) -> Vec<u8> {
     [WORD, word].concat()
@@ -410,7 +414,7 @@ mod tests {
 
     #[test]
     fn words_are_looked_for_in_arguments_and_are_no_variables() {
-        let names = [&b"A"[..], b"=B", b"==gpu"];
+        let names = [&b"A"[..], b"=B", b"==gpu", TERMINALS];
         assert_eq!(word_name(b"gpu"), names[2]);
         assert_eq!(word_among(names, &[c"a.py", c"--with-gpu=1"]), Some(&b"gpu"[..]));
         assert_eq!(word_among(names, &[c"a.py", c"A", c"=B"]), None);

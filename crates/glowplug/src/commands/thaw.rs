@@ -11,7 +11,7 @@ use crate::settings::{Environment, Layer, Via};
 use crate::{exit, explain, inputs, launch, privilege, service, start};
 use std::ffi::{CStr, CString, NulError, OsStr};
 use std::fs::File;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -188,11 +188,14 @@ fn fits(
     if command.python_options.len() > meta.options.len() {
         return Err(plain("the image was made with other options of python".to_owned()));
     }
-    let terminal = || std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let terminal = || std::io::stdin().is_terminal();
     if let Some(obstacle) = command.thaw_obstacle(environment, terminal) {
         return Err(plain(obstacle.to_string()));
     }
     let names = meta.env_names.iter().map(String::as_bytes);
+    if names.clone().any(|name| name == key::TERMINALS) && has_terminal() {
+        return Err(plain("a standard stream is a terminal, and its imports asked".to_owned()));
+    }
     if let Some(word) = key::word_among(names.clone(), &command.python_argv) {
         return Err(plain(Reason::of_word(word).to_string()));
     }
@@ -222,4 +225,10 @@ fn fits(
     }
     Runtime::find(environment)
         .ok_or_else(|| Obstacle::Fatal("Glowplug's restorer is not there".to_owned()))
+}
+
+/// Whether a standard stream is a terminal.
+fn has_terminal() -> bool {
+    let streams = [std::io::stdin().is_terminal(), std::io::stdout().is_terminal()];
+    streams.contains(&true) || std::io::stderr().is_terminal()
 }

@@ -130,6 +130,14 @@ pub fn of_pass(
     told.chain(seen).chain(masks).filter(|act| !is_answered(act, program)).collect()
 }
 
+/// Takes out that modules ask what the standard streams are; whether one does. For services: where they are frozen no stream is a
+/// terminal, and where one is they start plainly.
+pub fn take_terminals(acts: &mut Vec<Act>) -> bool {
+    let all = acts.len();
+    acts.retain(|act| act.cause != Cause::Moment(Moment::Terminal));
+    acts.len() < all
+}
+
 /// What the preloaded modules looked for in the program's arguments.
 pub fn words(report: &Report) -> impl Iterator<Item = &'static [u8]> {
     let looked = report.acts.iter().filter(|(_, kind)| kind == "arguments");

@@ -246,10 +246,11 @@ fn preload(
             look = Look::Closely;
             continue;
         }
-        let acts = {
+        let mut acts = {
             let left = examine::leftovers(&subject).map_err(broken)?;
             acts::of_pass(&report, &record, started, &left, recipe.program_argument())
         };
+        let asks_for_terminals = recipe.settings_apart && acts::take_terminals(&mut acts);
         if report.refused.is_empty() && apart.learn(&acts, &report, &record) {
             if recipe.settings_apart && !apart.is_looking() {
                 names = recipe.variables.clone();
@@ -267,6 +268,9 @@ fn preload(
         let mut notes = acts::notes(&report, &record);
         notes.extend(cpu::notes(recipe.cpu, &report.modules));
         names.add_words(acts::words(&report));
+        if asks_for_terminals {
+            names.add(key::TERMINALS);
+        }
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (mut tables, unsound) = tables(&observed, started)?;

@@ -108,6 +108,7 @@ fn text(selected: &select::Selected, due: Option<Due>, inputs: bool) -> String {
         }
         for name in &anatomy.meta.env_names {
             let (kind, name) = match key::as_word(name.as_bytes()) {
+                Some([]) => ("streams", "no terminal".into()),
                 Some(word) => ("argument", String::from_utf8_lossy(word)),
                 None => ("variable", name.into()),
             };
