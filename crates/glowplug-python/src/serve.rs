@@ -8,6 +8,7 @@
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
 //! | `rehearsal.rs` | which pages every program writes to |
+//! | `memory.rs` | which pages a process has to itself; huge pages |
 //! | `group.rs` | process groups |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
@@ -18,6 +19,7 @@ mod arguments;
 mod channel;
 mod descriptors;
 mod group;
+mod memory;
 mod rehearsal;
 mod spare;
 mod template;

@@ -52,6 +52,9 @@ impl<I: Inputs> Server<I> {
         self.look_at_inputs(happened.inputs);
         self.clients.lose_patience();
         self.look_at_clock();
+        if self.refill_due.is_some_and(|due| due <= Instant::now()) {
+            self.refill();
+        }
         Ok(())
     }
 
@@ -108,7 +111,8 @@ impl<I: Inputs> Server<I> {
         // While programs run, it is not idle.
         let idle = idle.filter(|_| self.clients.programs() == 0);
         let soon = Duration::from_millis(1);
-        [idle, self.clients.patience()].into_iter().flatten().min().map(|time| time.max(soon))
+        let refill = self.refill_due.map(|due| due.saturating_duration_since(Instant::now()));
+        [idle, refill, self.clients.patience()].into_iter().flatten().min().map(|time| time.max(soon))
     }
 
     /// Ends where inputs have changed; gets ready for the next start where nobody waits.
@@ -198,8 +202,7 @@ impl<I: Inputs> Server<I> {
         if wish == Wish::Pool && self.settings.spares == 0 {
             self.settings.spares = super::USUAL_SPARES;
         }
-        let ready = self.spares.iter().position(|spare| spare.ready);
-        match ready.filter(|_| wish != Wish::Fork) {
+        match self.place_of_spare(wish) {
             Some(place) => {
                 let spare = self.spares.remove(place);
                 self.grant(stream, spare);
@@ -207,10 +210,29 @@ impl<I: Inputs> Server<I> {
             None if wish == Wish::Ready => self.refuse(&stream, "no spare is ready"),
             None => {
                 self.clients.wait(stream);
-                self.order(false);
+                self.order_for_client(wish);
             }
         }
-        self.refill();
+        self.refill_soon();
+    }
+
+    /// The spare for a client: one that is ready, or else, where a fork would do as well, one that will be soon.
+    fn place_of_spare(&self, wish: Wish) -> Option<usize> {
+        let position = |is_fit: fn(&Spare) -> bool| self.spares.iter().position(is_fit);
+        match wish {
+            Wish::Ready => position(|spare| spare.ready),
+            Wish::Pool => position(|spare| spare.ready).or_else(|| position(|_| true)),
+            _ => None,
+        }
+    }
+
+    /// Has a process forked for the client that waits longest, or gives it one that was ordered as a spare.
+    fn order_for_client(&mut self, wish: Wish) {
+        let coming = self.ordered.iter_mut().find(|(_, for_client)| !for_client);
+        match coming.filter(|_| wish == Wish::Pool) {
+            Some((_, for_client)) => *for_client = true,
+            None => self.order(false),
+        }
     }
 
     /// Gives a client its process.
@@ -287,6 +309,9 @@ impl<I: Inputs> Server<I> {
 
     fn end_of(&mut self, pid: u32) {
         self.clients.end(pid);
+        if self.refill_due.is_some() {
+            self.refill();
+        }
     }
 
     /// Where the template is gone, this process is the parent of what it had forked.
