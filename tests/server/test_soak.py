@@ -12,13 +12,14 @@ import pytest
 from harness.clock import write
 from harness.serving import report, until
 
-STARTS = int(os.environ.get("GLOWPLUG_TEST_STARTS", "300"))
+STARTS = int(os.environ.get("GLOWPLUG_TEST_STARTS", "150"))
 
 
 def _open_descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+@pytest.mark.both_ways
 @pytest.mark.soak
 def test_many_starts(starter):
     script = write(starter.folder / "program" / "hello.py", "import json\nprint(json.dumps(1))\n")

@@ -5,6 +5,7 @@
 //! | `template.rs` | the loop: orders of the server, ends of processes, clients that have gone |
 //! | `spare.rs` | a forked process: waits for its request and becomes the program |
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
+//! | `control_group.rs` | the client's control groups |
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
 //! | `rehearsal.rs` | which pages every program writes to |
@@ -17,6 +18,7 @@
 
 mod arguments;
 mod channel;
+mod control_group;
 mod descriptors;
 mod group;
 mod memory;

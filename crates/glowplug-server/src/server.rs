@@ -233,7 +233,9 @@ impl<I: Inputs> Server<I> {
             template_private: template.private,
             template_shared: template.shared,
             wanted_spares: self.settings.spares,
-            spares: workers(self.spares.iter().filter(|spare| spare.ready).map(|spare| spare.pid).collect()),
+            spares: workers(
+                self.spares.iter().filter(|spare| spare.ready).map(|spare| spare.pid).collect(),
+            ),
             workers: workers(self.clients.pids()),
             started_ready: self.started_ready,
             started_forked: self.started_forked,

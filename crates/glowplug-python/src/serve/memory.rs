@@ -78,10 +78,10 @@ impl Memory {
 
 /// The range of a line of `maps` whose memory can be written and is private.
 fn writable_private(line: &str) -> Option<(usize, usize)> {
-    let mut fields = line.split(['-', ' ']);
-    let mut address = || usize::from_str_radix(fields.next()?, 16).ok();
-    let range = (address()?, address()?);
-    fields.next()?.starts_with("rw-p").then_some(range)
+    let (range, rest) = line.split_once(' ')?;
+    let (start, end) = range.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    rest.starts_with("rw-p").then_some((address(start)?, address(end)?))
 }
 
 /// Lays this process's memory out in huge pages, where most of one is in use: a fork copies one entry then in place of 512.

@@ -4,6 +4,7 @@ use super::clients::Said;
 use super::{Ending, Inputs, Server, Spare};
 use crate::message;
 use glowplug_linux::identity::{Identity, Peer};
+use glowplug_linux::surroundings;
 use glowplug_wire::{Answer, Event, Hello, Reply, Verdict, Wish, Word};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -81,7 +82,7 @@ impl<I: Inputs> Server<I> {
         if !listens_to_template {
             for (pid, fd) in self.clients.running() {
                 pids.push(pid);
-                entries.push(PollFd::from_borrowed_fd(fd, PollFlags::RDHUP));
+                entries.push(PollFd::from_borrowed_fd(fd, surroundings::HUNG_UP));
             }
         }
         let timeout = self.timeout().map(|time| Timespec {
@@ -112,7 +113,11 @@ impl<I: Inputs> Server<I> {
         let idle = idle.filter(|_| self.clients.programs() == 0);
         let soon = Duration::from_millis(1);
         let refill = self.refill_due.map(|due| due.saturating_duration_since(Instant::now()));
-        [idle, refill, self.clients.patience()].into_iter().flatten().min().map(|time| time.max(soon))
+        [idle, refill, self.clients.patience()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|time| time.max(soon))
     }
 
     /// Ends where inputs have changed; gets ready for the next start where nobody waits.
