@@ -27,6 +27,8 @@ SPARES = 4
 PARALLEL = 50
 WORKERS = 20
 SECONDS = 60
+# What a start leaves to be done in the background is done before the next one is timed, seconds.
+PAUSE = 0.05
 WAITS = "import pandas, sklearn.linear_model, sys; print(1, flush=True); sys.stdin.read()"
 
 
@@ -106,10 +108,14 @@ def timed(words: list[str], env: dict[str, str]) -> float:
 def starts(options, env, work) -> dict:
     """Single starts, the sides in turn."""
     preloaded = None
-    with Server(options.glowplug, options.python, env) as server:
+    apart = {**env, "GLOWPLUG_CACHE_DIR": f"{work}/apart"}
+    with (
+        Server(options.glowplug, options.python, env) as pool,
+        Server(options.glowplug, options.python, apart, spares=0) as fork,
+    ):
         sides = {
-            "pool": (server.command("pool", "print(1)"), env),
-            "fork": (server.command("fork", "print(1)"), env),
+            "pool": (pool.command("pool", "print(1)"), env),
+            "fork": (fork.command("fork", "print(1)"), apart),
             "python -c pass": ([options.python, "-c", "pass"], env),
         }
         if options.preloaded:
@@ -119,6 +125,7 @@ def starts(options, env, work) -> dict:
             samples = {side: [] for side in sides}
             for number in range(options.samples + 5):
                 for side, (words, its_env) in sides.items():
+                    time.sleep(PAUSE)
                     taken = timed(words, its_env)
                     if number >= 5:
                         samples[side].append(taken)

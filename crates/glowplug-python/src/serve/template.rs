@@ -278,9 +278,9 @@ impl<'p> Template<'p> {
         });
     }
 
-    fn tell(&mut self, word: Word, descriptor: Option<RawFd>) {
-        if !channel::send(self.server, &word.to_bytes(), descriptor) {
-            self.ending = true;
-        }
+    /// Tells the server something. Where it is gone, that is noticed when all has been heard that it had ordered before: a client may have
+    /// been given its process by the last order.
+    fn tell(&self, word: Word, descriptor: Option<RawFd>) {
+        channel::send(self.server, &word.to_bytes(), descriptor);
     }
 }

@@ -13,7 +13,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// What has happened, by who has to be looked at. Places are those in the server's lists.
+/// What has happened, by who has to be looked at. Places are those in the list of silent clients, who are heard first; processes are named
+/// by their ids, as hearing one client can change all other lists.
 #[derive(Default)]
 struct Happened {
     connected: bool,
@@ -21,7 +22,7 @@ struct Happened {
     signals: bool,
     inputs: bool,
     silent: Vec<usize>,
-    spares: Vec<usize>,
+    spares: Vec<u32>,
     gone: Vec<u32>,
 }
 
@@ -38,8 +39,8 @@ impl<I: Inputs> Server<I> {
                 self.answer(stream, &bytes);
             }
         }
-        for place in happened.spares.into_iter().rev() {
-            self.hear_spare(place);
+        for pid in happened.spares {
+            self.hear_spare(pid);
         }
         if happened.template {
             self.hear_template();
@@ -102,7 +103,7 @@ impl<I: Inputs> Server<I> {
             template: listens_to_template && has(1 + usize::from(listening)),
             inputs: among(inputs, silent).next().is_some(),
             silent: among(silent, spares).map(|place| place - silent).collect(),
-            spares: among(spares, running).map(|place| place - spares).collect(),
+            spares: among(spares, running).map(|place| self.spares[place - spares].pid).collect(),
             gone: among(running, entries.len()).map(|place| pids[place - running]).collect(),
         })
     }
@@ -200,23 +201,26 @@ impl<I: Inputs> Server<I> {
         if self.template.is_gone() {
             return self.refuse(&stream, "the template is gone");
         }
+        if wish == Wish::Pool && self.settings.spares == 0 {
+            self.settings.spares = super::USUAL_SPARES;
+        }
+        let place = self.place_of_spare(wish);
+        let is_forked = place.is_none() && wish != Wish::Ready;
+        if is_forked {
+            // The template forks while the inputs are compared; what nobody is given ends.
+            self.order_for_client(wish);
+        }
         if let Err(reason) = self.inputs.unchanged() {
             self.refuse(&stream, &reason);
             return self.end(reason);
         }
-        if wish == Wish::Pool && self.settings.spares == 0 {
-            self.settings.spares = super::USUAL_SPARES;
-        }
-        match self.place_of_spare(wish) {
+        match place {
             Some(place) => {
                 let spare = self.spares.remove(place);
                 self.grant(stream, spare);
             }
-            None if wish == Wish::Ready => self.refuse(&stream, "no spare is ready"),
-            None => {
-                self.clients.wait(stream);
-                self.order_for_client(wish);
-            }
+            None if is_forked => self.clients.wait(stream),
+            None => self.refuse(&stream, "no spare is ready"),
         }
         self.refill_soon();
     }
@@ -299,8 +303,9 @@ impl<I: Inputs> Server<I> {
         }
     }
 
-    /// A spare says that it is ready, or has ended.
-    fn hear_spare(&mut self, place: usize) {
+    /// A spare says that it is ready, or has ended. One that a client has been given a moment ago says it to the client.
+    fn hear_spare(&mut self, pid: u32) {
+        let Some(place) = self.spares.iter().position(|spare| spare.pid == pid) else { return };
         let mut byte = [0];
         let heard = message::receive(self.spares[place].socket.as_fd(), &mut byte);
         match heard.ok().flatten().and_then(|_| Reply::parse(byte[0]).ok()) {
