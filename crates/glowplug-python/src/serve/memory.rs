@@ -88,10 +88,10 @@ fn writable_private(line: &str) -> Option<(usize, usize)> {
 pub fn use_huge_pages() {
     let Ok(memory) = Memory::of("self") else { return };
     for &(start, end) in memory.writable() {
-        for place in (start.next_multiple_of(HUGE)..end).step_by(HUGE) {
-            let in_use = memory
-                .pages(place, (place + HUGE).min(end))
-                .map_or(0, |pages| pages.filter(Page::is_written).count());
+        let places = (start.next_multiple_of(HUGE)..end).step_by(HUGE);
+        for place in places.filter(|place| place + HUGE <= end) {
+            let pages = memory.pages(place, place + HUGE);
+            let in_use = pages.map_or(0, |pages| pages.filter(Page::is_written).count());
             if in_use > HUGE / PAGE / 2 {
                 // SAFETY: the memory keeps its contents; where the kernel cannot, it stays as it is.
                 unsafe { libc::madvise(place as *mut _, HUGE, MADV_COLLAPSE) };
