@@ -59,8 +59,9 @@ judge: build tools
 # The comparisons with plain Python by a fork server and by a pool, and many starts in a row: half an hour.
 serve: build tools
 	for way in fork pool; do \
-	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q $(COMPARISONS) --way $$way -n logical || exit 1; done
-	GLOWPLUG_TEST_STARTS=100000 $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/server -m soak
+	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q $(COMPARISONS) tests/server --way $$way -n logical || exit 1; done
+	GLOWPLUG_TEST_STARTS=100000 GLOWPLUG_TEST_SOAK_RESULTS=$(CURDIR)/benches/results/serve-soak.jsonl \
+	  $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/server -m soak
 
 # Debian sid's newer CPythons, for tests, where mmdebstrap and patchelf are installed.
 pythons:

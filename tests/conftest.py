@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
             is_interrupt = number == signal.SIGINT
             signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
     config.addinivalue_line("markers", "soak: many starts in a row")
+    config.addinivalue_line("markers", "both_ways: runs by a pool, and by forks as well")
     config.addinivalue_line("markers", "every_way: compares programs however they are started")
     config.addinivalue_line("markers", "judge: takes an hour; `make judge` runs it")
     config.addinivalue_line("markers", "core: runs on every interpreter, not on three of them")

@@ -71,7 +71,8 @@ def runs(pid: int) -> bool:
     """Whether there is such a process that has not ended; one that nobody has reaped has."""
     try:
         return _stat(pid)[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
+        # It is gone, or goes while it is read.
         return False
 
 
@@ -88,11 +89,15 @@ def program_behind(pid: int) -> int:
     own = _command(pid)
     if own[1:2] != [b"run"]:
         return pid
+    parents = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         other = _command(int(entry))
         if other[1:] and other[1:2] != [b"run"] and other[1:] == own[-len(other) + 1 :]:
-            return int(entry)
-    return pid
+            with suppress(FileNotFoundError, ProcessLookupError):
+                parents[int(entry)] = int(_stat(int(entry))[1])
+    # On a terminal the program's parent, which leads the session, looks the same.
+    found = [process for process in parents if process not in parents.values()]
+    return found[0] if found else pid
 
 
 def wait_until_asleep(pid: int, timeout: float = 60) -> None:

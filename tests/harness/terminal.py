@@ -9,7 +9,7 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,7 +29,8 @@ class Terminal:
                 os.execvpe(command[0], list(command), dict(env))
             finally:
                 os._exit(127)
-        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.resize(24, 80)
+        self.settings_before = self.settings()
 
     def wait_for(self, text: bytes, timeout: float = 30) -> None:
         """Reads until `text` has appeared after what was last waited for."""
@@ -54,6 +55,23 @@ class Terminal:
     def type(self, text: bytes) -> None:
         """Types; control characters act as on a keyboard."""
         os.write(self._end, text)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Gives the terminal another size, as dragging its window does."""
+        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def settings(self) -> list:
+        """Modes and control characters of the terminal, as `termios` has them."""
+        return termios.tcgetattr(self._end)
+
+    def wait_until(self, happened: Callable[[], bool], timeout: float = 30) -> None:
+        """Reads until something has happened to the terminal."""
+        end = time.monotonic() + timeout
+        while not happened():
+            self._read(0.01)
+            if time.monotonic() > end:
+                self.kill()
+                raise AssertionError(f"it does not happen: {self.output!r}")
 
     def foreground(self) -> int:
         """The process group in the foreground."""

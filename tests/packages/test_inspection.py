@@ -96,10 +96,11 @@ def test_prompt_of_ipython(starter):
     plain = shown([inside.python, *words])
     assert b"ZeroDivisionError" in plain[1] and b"[42]" in plain[1]
     if inside.glowplug:
-        for _ in range(2):
-            command = inside.command("run", "--python", inside.python, *words)
+        for way in ("auto", "auto", "fork", "pool"):
+            command = inside.command("run", "--python", inside.python, "--via", way, *words)
             assert shown(command) == plain
-            inside.wait_until_idle()
+            inside.wait_for_freezers()
+        inside.stop()
     script = write(starter.folder / "shell.py", SHELL)
     settle()
     how = Conditions(env={"IPYTHONDIR": env["IPYTHONDIR"]})

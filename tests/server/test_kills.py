@@ -52,6 +52,7 @@ def next_start_works(starter, script):
     assert outcome.status == 7, outcome
 
 
+@pytest.mark.both_ways
 def test_client_that_is_killed_takes_its_program_along(starter, script):
     def kill(process, _pid, _report):
         process.kill()
@@ -62,6 +63,7 @@ def test_client_that_is_killed_takes_its_program_along(starter, script):
     next_start_works(starter, script)
 
 
+@pytest.mark.both_ways
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_program_that_is_killed(starter, script, number):
     outcome = during(starter, script, lambda _c, pid, _r: os.kill(pid, number))
@@ -96,6 +98,7 @@ def test_client_that_is_killed_after_the_server(starter, script):
     assert during(starter, script, kill, go_on=False).status == -9
 
 
+@pytest.mark.both_ways
 def test_template_that_is_killed_leaves_the_program_and_its_status(starter, script):
     def kill(_process, _pid, found):
         os.kill(found["template"], signal.SIGKILL)
@@ -116,6 +119,7 @@ def test_client_that_is_killed_after_the_template(starter, script):
     assert during(starter, script, kill, go_on=False).status == -9
 
 
+@pytest.mark.both_ways
 def test_server_and_template_that_are_killed_take_the_program_along(starter, script):
     """Nobody is left who could tell how it ends: the client says that it was killed."""
 

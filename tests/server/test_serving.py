@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def script(starter) -> Path:
     return write(starter.folder / "program" / "hello.py", HELLO)
 
 
+@pytest.mark.both_ways
 def test_a_server_is_started_on_demand_once(starter, script):
     settle()
     for _ in range(3):
@@ -86,6 +88,7 @@ def test_stop_ends_programs(starter):
     assert outcome.status == -9
 
 
+@pytest.mark.both_ways
 def test_edited_code_is_never_served_stale(starter):
     module = write(starter.folder / "program" / "helper.py", "VALUE = 1\n")
     script = write(starter.folder / "program" / "main.py", "import helper\nprint(helper.VALUE)\n")
@@ -222,6 +225,7 @@ def test_a_server_outlives_its_terminal(starter, script):
     assert report(starter)["started_forked"] + report(starter)["started_ready"] == 2
 
 
+@pytest.mark.both_ways
 def test_a_hundred_megabytes_pass(starter):
     script = write(
         starter.folder / "program" / "copies.py",
@@ -241,3 +245,42 @@ def test_standard_streams_that_are_closed_stay_closed(starter, script):
         plain = run([starter.python, script], starter.env, starter.fresh_work(), how)
         served = starter.start(script, via=starter.way, conditions=how)
         assert (plain.status, plain.stdout) == (served.status, served.stdout)
+
+
+def test_spares_have_copied_what_programs_write_to(starter):
+    """What a program that prints a line has written to belongs to a spare before it is asked."""
+    if starter.way == "fork":
+        pytest.skip("keeps no spares")
+    script = write(
+        starter.folder / "program" / "own.py",
+        "import json\n"
+        "with open('/proc/self/smaps_rollup') as file:\n"
+        "    lines = [line.split() for line in file]\n"
+        "print(sum(int(line[1]) for line in lines if line[0] == 'Private_Dirty:'))\n",
+    )
+    starter.prepare(script)
+    (spare,) = until_ready(starter, 1)["spares"]
+    own = int(starter.start(script, via="pool").text())
+    assert spare["private"] > own * 1024 * 0.6, (spare, own)
+
+
+def test_the_unit_of_the_documentation(tmp_path):
+    """What the documentation gives as a systemd unit is one."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("there is no systemd-analyze")
+    text = (HERE.parent.parent / "docs" / "serve.md").read_text()
+    unit = text.split("```ini\n")[1].split("```")[0]
+    assert "glowplug serve --foreground" in unit
+    # It must name something that exists.
+    unit = unit.replace("/usr/local/bin/glowplug", "/bin/true")
+    (tmp_path / "glowplug.service").write_text(unit)
+    done = subprocess.run(
+        [analyze, "--user", "verify", tmp_path / "glowplug.service"],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done
+    assert "glowplug.service" not in done.stderr, done.stderr

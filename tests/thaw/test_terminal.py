@@ -60,6 +60,71 @@ def test_interrupt_by_key(starter):
     assert status == -signal.SIGINT and b"KeyboardInterrupt" in output
 
 
+def test_quit_by_key(starter):
+    def talk(terminal):
+        terminal.wait_for(b"ready")
+        processes.wait_until_asleep(terminal.pid)
+        terminal.type(b"\x1c")
+
+    status, _ = both(starter, [str(SITUATIONS / "interruptible.py"), "lock"], talk)
+    assert status == -signal.SIGQUIT
+
+
+def test_window_size(starter):
+    """The program knows the size, and is told when it changes."""
+
+    def talk(terminal):
+        terminal.resize(31, 117)
+        terminal.wait_for(b"at rest")
+        processes.wait_until_asleep(terminal.pid)
+        terminal.resize(40, 132)
+        terminal.wait_for(b"132")
+        terminal.resize(12, 34)
+        terminal.wait_for(b"34")
+
+    script = write(
+        starter.folder / "sized.py",
+        "import os, shutil, signal\n"
+        "def tell(*_):\n"
+        "    print(tuple(os.get_terminal_size()), shutil.get_terminal_size()[:], flush=True)\n"
+        "signal.signal(signal.SIGWINCH, tell)\n"
+        "print('at rest', flush=True)\n"
+        "while os.get_terminal_size().columns != 34:\n"
+        "    signal.pause()\n",
+    )
+    status, output = both(starter, [str(script)], talk)
+    assert status == 0 and b"(132, 40) (132, 40)" in output and b"(34, 12)" in output
+
+
+def test_raw_mode(starter):
+    """Keys arrive one by one and unchanged, and the person's terminal is as it was afterwards."""
+    script = write(
+        starter.folder / "raw.py",
+        "import json, os, sys, termios, tty\n"
+        "before = termios.tcgetattr(0)\n"
+        "tty.setraw(0)\n"
+        "print('raw', end='\\r\\n', flush=True)\n"
+        "keys = b''\n"
+        "while not keys.endswith(b'.'):\n"
+        "    keys += os.read(0, 1)\n"
+        "termios.tcsetattr(0, termios.TCSADRAIN, before)\n"
+        "print(json.dumps(list(keys)))\n"
+        "print('cooked', input())\n",
+    )
+
+    def talk(terminal):
+        terminal.wait_for(b"raw")
+        for key in (b"\x03", b"\x1a", b"\x1c", b"\r", b"\x04", b"\x1b[A", b"\xff\x00", b"."):
+            terminal.type(key)
+        terminal.wait_for(b"46]")
+        terminal.type(b"line\n")
+        terminal.wait_for(b"cooked line")
+        terminal.wait_until(lambda: terminal.settings() == terminal.settings_before)
+
+    status, output = both(starter, [str(script)], talk)
+    assert status == 0 and b"[3, 26, 28, 13, 4, 27, 91, 65, 255, 0, 46]" in output
+
+
 def test_interactive_without_a_target(starter):
     """`glowplug run` alone is Python's prompt."""
 

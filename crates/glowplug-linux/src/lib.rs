@@ -14,6 +14,7 @@ pub mod process;
 pub mod signals;
 pub mod startup;
 pub mod supervise;
+pub mod surroundings;
 pub mod view;
 
 pub use exec::exec;

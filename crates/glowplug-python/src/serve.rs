@@ -5,9 +5,11 @@
 //! | `template.rs` | the loop: orders of the server, ends of processes, clients that have gone |
 //! | `spare.rs` | a forked process: waits for its request and becomes the program |
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
+//! | `control_group.rs` | the client's control groups |
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
 //! | `rehearsal.rs` | which pages every program writes to |
+//! | `memory.rs` | which pages a process has to itself; huge pages |
 //! | `group.rs` | process groups |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
@@ -16,8 +18,10 @@
 
 mod arguments;
 mod channel;
+mod control_group;
 mod descriptors;
 mod group;
+mod memory;
 mod rehearsal;
 mod spare;
 mod template;

@@ -144,11 +144,7 @@ impl Process {
         let bytes = bytes.ok_or(NotStarted::NotToBeHandedOver("too much is to be handed over"))?;
         begins();
         self.send(&bytes, &inheritance.descriptors())?;
-        let mut byte = [0];
-        message::receive(self.socket.as_fd(), &mut byte)?.ok_or_else(missing)?;
-        if let Reply::Unfit(unfit) = Reply::parse(byte[0])? {
-            return Err(NotStarted::Unfit(unfit));
-        }
+        self.await_begin()?;
         if let Some(terminal) = &mut terminal {
             terminal.take();
         }
@@ -156,6 +152,20 @@ impl Process {
         let (connection, pidfd) = (self.connection, self.pidfd);
         let stand_in = StandIn { connection, pidfd, signals, terminal, handed_over: pending };
         Ok(stand_in.stand())
+    }
+
+    /// Waits until the process has taken over everything.
+    fn await_begin(&self) -> Result<(), NotStarted> {
+        let mut byte = [0];
+        loop {
+            message::receive(self.socket.as_fd(), &mut byte)?.ok_or_else(missing)?;
+            match Reply::parse(byte[0])? {
+                // Where it was a spare that had not been ready.
+                Reply::Ready => {}
+                Reply::Begun => return Ok(()),
+                Reply::Unfit(unfit) => return Err(NotStarted::Unfit(unfit)),
+            }
+        }
     }
 
     fn send(&self, request: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -1,8 +1,9 @@
 //! Where the sockets of servers lie: in one folder that is the user's alone, each named after what its template is for.
 
+use glowplug_linux::surroundings;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -39,7 +40,7 @@ impl Place {
     /// # Errors
     /// Where there is none.
     pub fn connect(&self, name: &str) -> io::Result<UnixStream> {
-        UnixStream::connect(self.path(name))
+        UnixStream::connect(surroundings::short_path(self.folder.as_fd(), name))
     }
 
     /// Makes the socket of this name, in place of one that a server has left behind.
@@ -48,7 +49,7 @@ impl Place {
     /// Where the folder cannot be written.
     pub fn listen(&self, name: &str) -> io::Result<UnixListener> {
         self.remove(name);
-        UnixListener::bind(self.path(name))
+        UnixListener::bind(surroundings::short_path(self.folder.as_fd(), name))
     }
 
     /// Removes the socket of this name.
@@ -77,10 +78,5 @@ impl Place {
         }
         names.sort();
         Ok(names)
-    }
-
-    /// A path of the socket that is short however deep the folder lies: the kernel takes 107 bytes.
-    fn path(&self, name: &str) -> String {
-        format!("/proc/self/fd/{}/{name}", self.folder.as_raw_fd())
     }
 }

@@ -1,5 +1,6 @@
 //! What a server tells about itself, as JSON.
 
+use glowplug_linux::surroundings::Memory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -58,17 +59,7 @@ pub struct Worker {
 impl Worker {
     /// The process with this id, as it is now. What has ended has no memory.
     pub fn of(pid: u32) -> Worker {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let sum = |names: [&str; 2]| {
-            let lines = text.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
-            let sizes =
-                lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
-            sizes.sum::<u64>() * 1024
-        };
-        Worker {
-            pid,
-            private: sum(["Private_Clean:", "Private_Dirty:"]),
-            shared: sum(["Shared_Clean:", "Shared_Dirty:"]),
-        }
+        let Memory { private, shared } = Memory::of(pid);
+        Worker { pid, private, shared }
     }
 }

@@ -23,6 +23,10 @@ use std::time::{Duration, Instant};
 /// How many spares a server keeps that was asked for one and was not told how many.
 pub const USUAL_SPARES: usize = 4;
 
+/// How long after a start the spare in its place is forked at the latest. The template cannot tell how a program ends while it forks, and
+/// most programs that are in a hurry have ended by then.
+const REFILL_PAUSE: Duration = Duration::from_millis(20);
+
 /// What a template rests on.
 pub trait Inputs {
     /// Whether all is as it was when the template preloaded.
@@ -90,6 +94,10 @@ pub struct Server<I> {
     /// Spares that were ordered and have not been forked yet: the server's ends of their sockets, in order.
     ordered: Vec<(OwnedFd, bool)>,
     spares: Vec<Spare>,
+    /// When spares are to be forked in place of those that were taken.
+    refill_due: Option<Instant>,
+    /// Memory that a spare has to itself, bytes, once one has been looked at.
+    spare_memory: Option<u64>,
     ending: Option<Ending>,
     /// Those who have asked for the end, and wait for it.
     stoppers: Vec<UnixStream>,
@@ -124,6 +132,8 @@ impl<I: Inputs> Server<I> {
             clients: Clients::default(),
             ordered: Vec::new(),
             spares: Vec::new(),
+            refill_due: None,
+            spare_memory: None,
             ending: None,
             stoppers: Vec::new(),
             began: now,
@@ -172,8 +182,14 @@ impl<I: Inputs> Server<I> {
         }
     }
 
+    /// Replaces a spare that was taken, but not just now.
+    fn refill_soon(&mut self) {
+        self.refill_due.get_or_insert_with(|| Instant::now() + REFILL_PAUSE);
+    }
+
     /// Keeps as many spares as are wanted, as far as their memory allows.
     fn refill(&mut self) {
+        self.refill_due = None;
         if self.ending.is_some() || self.template.is_gone() {
             return;
         }
@@ -184,11 +200,12 @@ impl<I: Inputs> Server<I> {
         }
     }
 
-    fn affordable_spares(&self) -> usize {
-        let Some(spare) = self.spares.iter().find(|spare| spare.ready) else {
-            return usize::MAX;
-        };
-        let each = Worker::of(spare.pid).private.max(1);
+    fn affordable_spares(&mut self) -> usize {
+        if self.spare_memory.is_none() {
+            let spare = self.spares.iter().find(|spare| spare.ready);
+            self.spare_memory = spare.map(|spare| Worker::of(spare.pid).private.max(1));
+        }
+        let Some(each) = self.spare_memory else { return usize::MAX };
         usize::try_from(self.settings.memory_limit / each).unwrap_or(usize::MAX).max(1)
     }
 
@@ -216,7 +233,9 @@ impl<I: Inputs> Server<I> {
             template_private: template.private,
             template_shared: template.shared,
             wanted_spares: self.settings.spares,
-            spares: workers(self.spares.iter().map(|spare| spare.pid).collect()),
+            spares: workers(
+                self.spares.iter().filter(|spare| spare.ready).map(|spare| spare.pid).collect(),
+            ),
             workers: workers(self.clients.pids()),
             started_ready: self.started_ready,
             started_forked: self.started_forked,

@@ -97,3 +97,23 @@ fn forbids_unsafe(root: &Path) -> bool {
     let text = std::fs::read_to_string(root).unwrap();
     text.lines().any(|line| line == "#![forbid(unsafe_code)]")
 }
+
+/// What a server and its clients need of Linux alone they have from `glowplug-linux`, so that another system needs another such crate.
+#[test]
+fn servers_ask_linux_through_one_crate() {
+    const OF_LINUX: [&str; 7] =
+        ["\"/proc", "\"/sys", "prctl", "signalfd", "tiocgptpeer", "RDHUP", "subreaper"];
+    let root = packages().remove("glowplug-server").unwrap().root.join("src");
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let found: Vec<_> = OF_LINUX.iter().filter(|name| text.contains(**name)).collect();
+            assert!(found.is_empty(), "{} asks for {found:?}", entry.path().display());
+        }
+    }
+}

@@ -2,13 +2,13 @@
 //! process that is forked. A fork shares its pages with the template until it writes to them, and each such page costs a fault.
 
 use super::arguments::Strings;
+use super::memory::{Memory, PAGE, Page};
 use super::world;
 use crate::thawed::{self, CommandLine, Prepared};
 use glowplug_image::params;
 use glowplug_image::state::ThawInfo;
 use glowplug_wire::Request;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 
 /// The program that is rehearsed.
 const PROGRAM: &[u8] = b"print(1)";
@@ -19,15 +19,8 @@ const PATIENCE: u32 = 20;
 /// `MADV_POPULATE_WRITE` (Linux 5.14).
 const MADV_POPULATE_WRITE: libc::c_int = 23;
 
-const PAGE: usize = 4096;
-
 /// Pages that are this close to each other are copied together, pages.
 const GAP: usize = 1;
-
-/// Page map: the page is in memory; it is a file's; nobody else maps it (Linux 4.2).
-const PRESENT: u64 = 1 << 63;
-const OF_FILE: u64 = 1 << 61;
-const EXCLUSIVE: u64 = 1 << 56;
 
 /// Ranges of memory that a program writes to.
 #[derive(Default)]
@@ -103,40 +96,20 @@ unsafe fn perform(prepared: &Prepared, stack_limit: u64) -> ! {
 }
 
 /// The pages that a stopped child has to itself.
-fn pages(child: libc::pid_t) -> Option<Hot> {
-    let maps = std::fs::read_to_string(format!("/proc/{child}/maps")).ok()?;
-    let pagemap = File::open(format!("/proc/{child}/pagemap")).ok()?;
-    let mut hot = Vec::new();
-    for line in maps.lines() {
-        let mut fields = line.split(['-', ' ']);
-        let mut address = || usize::from_str_radix(fields.next()?, 16).ok();
-        let (start, end) = (address()?, address()?);
-        if fields.next()?.starts_with("rw-p") {
-            add_pages(&pagemap, start, end, &mut hot)?;
-        }
-    }
-    Some(Hot(hot))
-}
-
-fn add_pages(
-    pagemap: &File,
-    start: usize,
-    end: usize,
-    hot: &mut Vec<(usize, usize)>,
-) -> Option<()> {
-    let mut entries = vec![0; (end - start) / PAGE * 8];
-    pagemap.read_exact_at(&mut entries, (start / PAGE * 8) as u64).ok()?;
-    for (address, entry) in (start..end).step_by(PAGE).zip(entries.chunks_exact(8)) {
-        let entry = u64::from_le_bytes(entry.try_into().ok()?);
-        if entry & (PRESENT | OF_FILE | EXCLUSIVE) != PRESENT | EXCLUSIVE {
-            continue;
-        }
-        match hot.last_mut() {
-            Some((first, len)) if *first >= start && address - (*first + *len) <= GAP * PAGE => {
-                *len = address + PAGE - *first;
+fn pages(child: libc::pid_t) -> io::Result<Hot> {
+    let memory = Memory::of(&child.to_string())?;
+    let mut hot: Vec<(usize, usize)> = Vec::new();
+    for &(start, end) in memory.writable() {
+        for Page { address, .. } in memory.pages(start, end)?.filter(Page::is_own) {
+            match hot.last_mut() {
+                Some((first, len))
+                    if *first >= start && address - (*first + *len) <= GAP * PAGE =>
+                {
+                    *len = address + PAGE - *first;
+                }
+                _ => hot.push((address, PAGE)),
             }
-            _ => hot.push((address, PAGE)),
         }
     }
-    Some(())
+    Ok(Hot(hot))
 }

@@ -1,7 +1,6 @@
 //! The template's loop. It has one thread and does nothing but fork, and look after what it has forked.
 
-use super::channel;
-use super::spare;
+use super::{channel, memory, spare};
 use crate::descriptor::Held;
 use crate::thawed::Prepared;
 use glowplug_wire::{Event, Order, Word};
@@ -66,6 +65,7 @@ impl<'p> Template<'p> {
         unsafe {
             // Nobody's working directory is kept busy.
             libc::chdir(c"/".as_ptr());
+            memory::use_huge_pages();
             let spares = spare::Spares::new(prepared, held);
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut set);
@@ -278,9 +278,9 @@ impl<'p> Template<'p> {
         });
     }
 
-    fn tell(&mut self, word: Word, descriptor: Option<RawFd>) {
-        if !channel::send(self.server, &word.to_bytes(), descriptor) {
-            self.ending = true;
-        }
+    /// Tells the server something. Where it is gone, that is noticed when all has been heard that it had ordered before: a client may have
+    /// been given its process by the last order.
+    fn tell(&self, word: Word, descriptor: Option<RawFd>) {
+        channel::send(self.server, &word.to_bytes(), descriptor);
     }
 }

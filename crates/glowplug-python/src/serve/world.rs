@@ -1,6 +1,7 @@
 //! What a program inherits from the process that starts it, beside descriptors and strings.
 
 use super::arguments::Span;
+use super::control_group;
 use glowplug_wire::{LIMITS, Request, Unfit};
 use std::ffi::c_int;
 
@@ -47,7 +48,7 @@ impl World {
     /// That of this process.
     pub fn of_this_process() -> World {
         let stack_limit = limit(libc::RLIMIT_STACK as c_int).rlim_cur;
-        let control_group = std::fs::read("/proc/self/cgroup").unwrap_or_default();
+        let control_group = control_group::own();
         let expendability = std::fs::read_to_string(EXPENDABILITY).unwrap_or_default();
         let expendability = (expendability.trim().parse::<i64>().unwrap_or(0) + 1000) as u64;
         World { map: map(), stack_top: stack_top(), stack_limit, control_group, expendability }
@@ -78,7 +79,7 @@ impl World {
 
     /// Takes over what the client has. The strings are those of the client's arguments and environment.
     pub fn adopt(&self, request: &Request<'_>, strings: Span) -> Result<(), Unfit> {
-        if request.control_group != self.control_group && !join(request.control_group) {
+        if !control_group::join(&self.control_group, request.control_group) {
             return Err(Unfit::ControlGroup);
         }
         // SAFETY: system calls that read locals, and change this process alone.
@@ -182,14 +183,6 @@ fn expend(expendability: u64) -> bool {
 fn time_of(microseconds: u64) -> libc::timeval {
     let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
     libc::timeval { tv_sec: seconds as libc::time_t, tv_usec: rest as libc::suseconds_t }
-}
-
-/// Joins the control group that `/proc/PID/cgroup` of a client tells; `false` where this process may not, or is not in it afterwards.
-fn join(told: &[u8]) -> bool {
-    let path = told.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"0::"));
-    let Some(path) = path.and_then(|path| std::str::from_utf8(path).ok()) else { return false };
-    let joined = std::fs::write(format!("/sys/fs/cgroup{path}/cgroup.procs"), "0").is_ok();
-    joined && std::fs::read("/proc/self/cgroup").is_ok_and(|now| now == told)
 }
 
 /// The layout from `/proc/self/stat`; fields are counted from the last parenthesis, as the name before may hold anything.

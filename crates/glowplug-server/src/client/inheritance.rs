@@ -3,12 +3,11 @@
 use super::NotStarted;
 use super::terminal::Terminal;
 use glowplug_linux::signals::Signals;
-use glowplug_linux::{alarm, descriptors, startup};
+use glowplug_linux::{alarm, descriptors, startup, surroundings};
 use glowplug_wire::{LIMITS, Limit, MAX_DESCRIPTORS, Request};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::Resource;
 use std::ffi::CStr;
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The program, as the interpreter is given it.
@@ -80,7 +79,7 @@ impl Inheritance {
             };
             descriptors.push((u64::from(number), replaced.unwrap_or(copy)));
         }
-        let control_group = fs::read("/proc/self/cgroup").unwrap_or_default();
+        let control_group = surroundings::control_groups();
         Ok(Inheritance { folder, descriptors, has_terminal: terminal.is_some(), control_group })
     }
 
@@ -92,7 +91,6 @@ impl Inheritance {
         let own = rustix::process::getpid();
         let leads = rustix::process::getsid(None).is_ok_and(|session| session == own);
         let leads_group = rustix::process::getpgrp() == own;
-        let adopts = rustix::process::child_subreaper().is_ok_and(|adopts| adopts.is_some());
         let (alarm, interval) = alarm::set();
         let flag = |set, flag| if set { flag } else { 0 };
         let umask = rustix::process::umask(Mode::empty());
@@ -105,11 +103,11 @@ impl Inheritance {
             target_index: program.target_index,
             flags: flag(leads && !self.has_terminal, Request::LEADS_SESSION)
                 | flag(leads_group, Request::LEADS_GROUP)
-                | flag(adopts, Request::ADOPTS_ORPHANS)
+                | flag(surroundings::adopts_orphans(), Request::ADOPTS_ORPHANS)
                 | flag(self.has_terminal, Request::TERMINAL),
             umask: u64::from(umask.bits()),
-            expendability: expendability(),
-            timer_slack: rustix::thread::current_timer_slack().unwrap_or(0),
+            expendability: surroundings::expendability(),
+            timer_slack: surroundings::timer_slack(),
             alarm: [alarm, interval].map(|time| time.as_micros() as u64),
             priority: u64::try_from(20 - nice).unwrap_or(20),
             ignored: glowplug_linux::signals::ignored(),
@@ -139,11 +137,4 @@ impl Inheritance {
         alarm::clear();
         descriptors::let_go(self.descriptors.iter().map(|(number, _)| *number as u32));
     }
-}
-
-/// How readily the kernel ends this process where memory is short, as the request has it.
-fn expendability() -> u64 {
-    let text = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-    let adjustment: i64 = text.trim().parse().unwrap_or(0);
-    (adjustment + 1000).unsigned_abs()
 }

@@ -1,6 +1,7 @@
 //! A terminal of the program's own between it and the person's: the person's cannot become that of another session, and without one of
 //! its own the program could not be stopped and continued, or ask for a password.
 
+use glowplug_linux::surroundings;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -41,7 +42,7 @@ impl Terminal {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let inner = rustix::pty::openpt(flags)?;
         rustix::pty::unlockpt(&inner)?;
-        let program = rustix::pty::ioctl_tiocgptpeer(&inner, flags)?;
+        let program = surroundings::open_other_end(&inner, flags)?;
         let before = rustix::termios::tcgetattr(&stdin)?;
         rustix::termios::tcsetattr(&program, OptionalActions::Now, &before)?;
         let outer = rustix::io::fcntl_dupfd_cloexec(&stdin, 3)?;

@@ -4,6 +4,7 @@ use super::clients::Said;
 use super::{Ending, Inputs, Server, Spare};
 use crate::message;
 use glowplug_linux::identity::{Identity, Peer};
+use glowplug_linux::surroundings;
 use glowplug_wire::{Answer, Event, Hello, Reply, Verdict, Wish, Word};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -12,7 +13,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// What has happened, by who has to be looked at. Places are those in the server's lists.
+/// What has happened, by who has to be looked at. Places are those in the list of silent clients, who are heard first; processes are named
+/// by their ids, as hearing one client can change all other lists.
 #[derive(Default)]
 struct Happened {
     connected: bool,
@@ -20,7 +22,7 @@ struct Happened {
     signals: bool,
     inputs: bool,
     silent: Vec<usize>,
-    spares: Vec<usize>,
+    spares: Vec<u32>,
     gone: Vec<u32>,
 }
 
@@ -37,8 +39,8 @@ impl<I: Inputs> Server<I> {
                 self.answer(stream, &bytes);
             }
         }
-        for place in happened.spares.into_iter().rev() {
-            self.hear_spare(place);
+        for pid in happened.spares {
+            self.hear_spare(pid);
         }
         if happened.template {
             self.hear_template();
@@ -52,6 +54,9 @@ impl<I: Inputs> Server<I> {
         self.look_at_inputs(happened.inputs);
         self.clients.lose_patience();
         self.look_at_clock();
+        if self.refill_due.is_some_and(|due| due <= Instant::now()) {
+            self.refill();
+        }
         Ok(())
     }
 
@@ -78,7 +83,7 @@ impl<I: Inputs> Server<I> {
         if !listens_to_template {
             for (pid, fd) in self.clients.running() {
                 pids.push(pid);
-                entries.push(PollFd::from_borrowed_fd(fd, PollFlags::RDHUP));
+                entries.push(PollFd::from_borrowed_fd(fd, surroundings::HUNG_UP));
             }
         }
         let timeout = self.timeout().map(|time| Timespec {
@@ -98,7 +103,7 @@ impl<I: Inputs> Server<I> {
             template: listens_to_template && has(1 + usize::from(listening)),
             inputs: among(inputs, silent).next().is_some(),
             silent: among(silent, spares).map(|place| place - silent).collect(),
-            spares: among(spares, running).map(|place| place - spares).collect(),
+            spares: among(spares, running).map(|place| self.spares[place - spares].pid).collect(),
             gone: among(running, entries.len()).map(|place| pids[place - running]).collect(),
         })
     }
@@ -108,7 +113,12 @@ impl<I: Inputs> Server<I> {
         // While programs run, it is not idle.
         let idle = idle.filter(|_| self.clients.programs() == 0);
         let soon = Duration::from_millis(1);
-        [idle, self.clients.patience()].into_iter().flatten().min().map(|time| time.max(soon))
+        let refill = self.refill_due.map(|due| due.saturating_duration_since(Instant::now()));
+        [idle, refill, self.clients.patience()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|time| time.max(soon))
     }
 
     /// Ends where inputs have changed; gets ready for the next start where nobody waits.
@@ -191,26 +201,47 @@ impl<I: Inputs> Server<I> {
         if self.template.is_gone() {
             return self.refuse(&stream, "the template is gone");
         }
+        if wish == Wish::Pool && self.settings.spares == 0 {
+            self.settings.spares = super::USUAL_SPARES;
+        }
+        let place = self.place_of_spare(wish);
+        let is_forked = place.is_none() && wish != Wish::Ready;
+        if is_forked {
+            // The template forks while the inputs are compared; what nobody is given ends.
+            self.order_for_client(wish);
+        }
         if let Err(reason) = self.inputs.unchanged() {
             self.refuse(&stream, &reason);
             return self.end(reason);
         }
-        if wish == Wish::Pool && self.settings.spares == 0 {
-            self.settings.spares = super::USUAL_SPARES;
-        }
-        let ready = self.spares.iter().position(|spare| spare.ready);
-        match ready.filter(|_| wish != Wish::Fork) {
+        match place {
             Some(place) => {
                 let spare = self.spares.remove(place);
                 self.grant(stream, spare);
             }
-            None if wish == Wish::Ready => self.refuse(&stream, "no spare is ready"),
-            None => {
-                self.clients.wait(stream);
-                self.order(false);
-            }
+            None if is_forked => self.clients.wait(stream),
+            None => self.refuse(&stream, "no spare is ready"),
         }
-        self.refill();
+        self.refill_soon();
+    }
+
+    /// The spare for a client: one that is ready, or else, where a fork would do as well, one that will be soon.
+    fn place_of_spare(&self, wish: Wish) -> Option<usize> {
+        let position = |is_fit: fn(&Spare) -> bool| self.spares.iter().position(is_fit);
+        match wish {
+            Wish::Ready => position(|spare| spare.ready),
+            Wish::Pool => position(|spare| spare.ready).or_else(|| position(|_| true)),
+            _ => None,
+        }
+    }
+
+    /// Has a process forked for the client that waits longest, or gives it one that was ordered as a spare.
+    fn order_for_client(&mut self, wish: Wish) {
+        let coming = self.ordered.iter_mut().find(|(_, for_client)| !for_client);
+        match coming.filter(|_| wish == Wish::Pool) {
+            Some((_, for_client)) => *for_client = true,
+            None => self.order(false),
+        }
     }
 
     /// Gives a client its process.
@@ -272,8 +303,9 @@ impl<I: Inputs> Server<I> {
         }
     }
 
-    /// A spare says that it is ready, or has ended.
-    fn hear_spare(&mut self, place: usize) {
+    /// A spare says that it is ready, or has ended. One that a client has been given a moment ago says it to the client.
+    fn hear_spare(&mut self, pid: u32) {
+        let Some(place) = self.spares.iter().position(|spare| spare.pid == pid) else { return };
         let mut byte = [0];
         let heard = message::receive(self.spares[place].socket.as_fd(), &mut byte);
         match heard.ok().flatten().and_then(|_| Reply::parse(byte[0]).ok()) {
@@ -287,6 +319,9 @@ impl<I: Inputs> Server<I> {
 
     fn end_of(&mut self, pid: u32) {
         self.clients.end(pid);
+        if self.refill_due.is_some() {
+            self.refill();
+        }
     }
 
     /// Where the template is gone, this process is the parent of what it had forked.
