@@ -85,6 +85,11 @@ impl Reason {
 
 /// Runs the command line behind `glowplug run`. Returns only on failure: the exit status, after the error was reported.
 pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
+    run_as(None, arguments, environment)
+}
+
+/// The same for a program that is to have `name` for its `argv[0]`, and not the interpreter's path.
+pub fn run_as(name: Option<&CStr>, arguments: &[&CStr], environment: &Environment) -> u8 {
     let began_ns = thaw::monotonic_ns();
     let command = match commandline::parse(arguments) {
         Ok(command) => command,
@@ -101,7 +106,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
         Settings::without_sources(&command.options, environment)
     });
     let start = match Start::new(command, environment, settings, folder, began_ns) {
-        Ok(start) => start,
+        Ok(start) => Start { name, ..start },
         Err(error) => {
             explain::error(error);
             return exit::NOT_FOUND;
@@ -212,7 +217,8 @@ fn become_image(start: &Start<'_>, image: OpenImage) -> Reason {
     }
     let thaw = Thaw {
         restorer: &runtime.restorer(),
-        interpreter: &start.interpreter.path,
+        interpreter: &start.interpreter,
+        name: start.name,
         command: &start.command,
         environment: start.environment,
         explain: start.settings.explain,
@@ -253,7 +259,7 @@ fn plain(start: &Start<'_>, reason: &Reason, changes: &[CString]) -> u8 {
         explain::plain(reason);
     }
     let CommandLine { python_argv, .. } = &start.command;
-    launch::plain(&start.interpreter.path, python_argv, start.environment, changes)
+    launch::plain(&start.interpreter, start.name, python_argv, start.environment, changes)
 }
 
 fn forced(via: Via, reason: &Reason) -> u8 {

@@ -3,6 +3,7 @@
 use crate::cache::OpenImage;
 use crate::commandline;
 use crate::commands::run::Reason;
+use crate::interpreter::Interpreter;
 use crate::key;
 use crate::launch::thaw::{self, Thaw};
 use crate::meta::Meta;
@@ -57,7 +58,8 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     };
     let forced = command.options.via == Some(Via::Thaw);
     let python = command.options.python.map(PathBuf::from);
-    let Some(interpreter) = python.or_else(|| meta.python.as_ref().map(PathBuf::from)) else {
+    let python = python.or_else(|| meta.python.as_ref().map(PathBuf::from));
+    let Some(interpreter) = python.map(Interpreter::of_program) else {
         explain::error(format_args!(
             "cannot thaw {}: the image does not say which interpreter it is of",
             path.display()
@@ -72,6 +74,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             let thaw = Thaw {
                 restorer: &runtime.restorer(),
                 interpreter: &interpreter,
+                name: None,
                 command: &command,
                 environment,
                 explain: command.options.explain,
@@ -87,7 +90,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             if command.options.explain {
                 explain::plain(&reason);
             }
-            return launch::plain(&interpreter, &command.python_argv, environment, &[]);
+            return launch::plain(&interpreter, None, &command.python_argv, environment, &[]);
         }
         Obstacle::Plain(reason) | Obstacle::Fatal(reason) => reason,
     };

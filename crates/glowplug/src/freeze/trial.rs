@@ -2,6 +2,7 @@
 //! then. Nothing of that process is kept.
 
 use super::conversation;
+use crate::interpreter;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use glowplug_linux::descendants::{self, Descendants};
@@ -15,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// Longest time until a service must be about to serve.
@@ -110,7 +111,7 @@ impl Trial<'_> {
         let output = File::from(rustix::fs::memfd_create("glowplug-output", MemfdFlags::CLOEXEC)?);
         glowplug_linux::descriptors::hand_on_none();
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty())?;
-        let mut command = Command::new(self.interpreter);
+        let mut command = interpreter::command(self.interpreter);
         command
             .args(self.arguments.iter().map(|argument| OsStr::from_bytes(argument.as_bytes())))
             .env("GLOWPLUG_MAIN", runtime.extension(self.minor))
