@@ -1,20 +1,17 @@
 //! Putting a shim into an environment.
 
+use super::answer::{self, Answer};
 use super::environment::VirtualEnvironment;
 use super::files::{self, KeptTimes};
 use super::{ShimError, remove};
-use crate::interpreter::{self, Interpreter};
+use crate::interpreter::Interpreter;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use glowplug_starter::{Kind, Starter};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// What must be the same through a shim. Without what the environment's own packages may add to it.
-const QUESTION: &str = "import sys; print((sys.version, sys.executable, getattr(sys, '_base_executable', None), \
-                        sys.prefix, sys.base_prefix, sys.exec_prefix, sys.path))";
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,43 +25,59 @@ pub enum Installed {
 /// Lets the interpreters of an environment start through the Glowplug that this process is.
 ///
 /// # Errors
-/// See [`ShimError`]; the environment's interpreters are then what they were.
+/// See [`ShimError`]; an environment that had no shim has none then.
 pub fn install(path: &Path, environment: &Environment) -> Result<Installed, ShimError> {
     let venv = VirtualEnvironment::open(path)?;
-    let missing: Vec<&OsStr> =
-        venv.interpreters.iter().map(OsString::as_os_str).filter(|n| !venv.is_shimmed(n)).collect();
     for name in &venv.interpreters {
         require_useful(venv.bin().join(name))?;
     }
     let program = program(environment)?;
     let glowplug = own_program()?;
-    let (bin, times) = (venv.bin(), KeptTimes::of(&[venv.root(), &venv.bin()]));
-    let before = answer(&bin.join(&venv.interpreters[0]))?;
+    let missing: Vec<&OsStr> =
+        venv.interpreters.iter().map(OsString::as_os_str).filter(|n| !venv.is_shimmed(n)).collect();
+    let plain = if missing.is_empty() { BTreeMap::new() } else { answers(&venv)? };
+    let packages = plain.values().map(|answer| answer.packages.as_path()).collect::<Vec<_>>();
+    let _times = KeptTimes::of(&[&[venv.root(), &venv.bin()][..], &packages].concat());
+    let put = || {
+        put_starters(&venv, &glowplug, &program)?;
+        missing.iter().try_for_each(|name| replace(&venv, name))?;
+        make_same(&venv, &plain)
+    };
+    match put() {
+        Ok(()) if missing.is_empty() => Ok(Installed::Again),
+        Ok(()) => Ok(Installed::New),
+        Err(error) => {
+            if !missing.is_empty() {
+                // What led here says more than what comes of it.
+                let _ = remove::put_back(&venv);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Writes a starter for each interpreter, and a second name for each of its aliases.
+fn put_starters(
+    venv: &VirtualEnvironment,
+    glowplug: &Path,
+    program: &[u8],
+) -> Result<(), ShimError> {
     files::make_folder(&venv.folder())?;
     files::make_folder(&venv.starters())?;
     for name in &venv.interpreters {
         let starter = Starter {
-            glowplug: glowplug.clone(),
-            python: fallback(&venv, name),
+            glowplug: glowplug.to_owned(),
+            python: fallback(venv, name),
             kind: Kind::Shim(name.clone()),
         };
-        let bytes = starter.append_to(program.clone());
+        let bytes = starter.append_to(program.to_vec());
         let bytes = bytes.map_err(ShimError::io("name", &starter.python))?;
         files::write_program(&venv.starters().join(name), &bytes)?;
     }
     for (alias, name) in &venv.aliases {
-        files::link(Path::new(name), &venv.folder().join(alias), &unfinished_link(&venv))?;
+        files::link(Path::new(name), &venv.folder().join(alias), &unfinished_link(venv))?;
     }
-    for &name in &missing {
-        replace(&venv, name)?;
-    }
-    let after = answer(&bin.join(&venv.interpreters[0]));
-    if !missing.is_empty() && !after.as_ref().is_ok_and(|after| *after == before) {
-        remove::put_back(&venv)?;
-        drop(times);
-        return Err(ShimError::Differs(format!("{before} became {}", after?)));
-    }
-    Ok(if missing.is_empty() { Installed::Again } else { Installed::New })
+    Ok(())
 }
 
 /// Puts an interpreter aside, by a second name, and then the link to the starter in its place.
@@ -76,6 +89,32 @@ fn replace(venv: &VirtualEnvironment, name: &OsStr) -> Result<(), ShimError> {
     files::link(&VirtualEnvironment::link_to_starter(name), &place, &unfinished_link(venv))
 }
 
+/// Sees to it that the interpreters are through the shim what they are without it.
+fn make_same(
+    venv: &VirtualEnvironment,
+    plain: &BTreeMap<PathBuf, Answer>,
+) -> Result<(), ShimError> {
+    if plain.is_empty() {
+        return Ok(());
+    }
+    answer::correct_base(venv, plain, &answers(venv)?)?;
+    let shimmed = answers(venv)?;
+    match plain.iter().find(|(path, answer)| shimmed.get(*path) != Some(answer)) {
+        None => Ok(()),
+        Some((path, answer)) => {
+            let path = path.display();
+            Err(ShimError::Differs(format!("{path}: {answer} became {:?}", shimmed.values())))
+        }
+    }
+}
+
+/// What the interpreters and their aliases say, by path.
+fn answers(venv: &VirtualEnvironment) -> Result<BTreeMap<PathBuf, Answer>, ShimError> {
+    let names = venv.interpreters.iter().chain(venv.aliases.iter().map(|(alias, _)| alias));
+    let paths = names.map(|name| venv.bin().join(name));
+    paths.map(|path| Ok((path.clone(), Answer::of(&path)?))).collect()
+}
+
 /// The name of a link before it is in its place.
 fn unfinished_link(venv: &VirtualEnvironment) -> PathBuf {
     venv.folder().join("link.part")
@@ -83,10 +122,7 @@ fn unfinished_link(venv: &VirtualEnvironment) -> PathBuf {
 
 /// Where the interpreter really lies: what is executed should the environment lose what was put aside.
 fn fallback(venv: &VirtualEnvironment, name: &OsStr) -> PathBuf {
-    let aside = venv.folder().join(name);
-    let path = if venv.is_shimmed(name) { aside } else { venv.bin().join(name) };
-    // A copy is put aside itself, and nowhere else.
-    let path = interpreter::Interpreter::of_program(path).program;
+    let path = Interpreter::of_program(venv.bin().join(name)).program;
     fs::canonicalize(&path).unwrap_or(path)
 }
 
@@ -101,24 +137,18 @@ fn require_useful(path: PathBuf) -> Result<(), ShimError> {
 }
 
 /// The program that all starters are.
+///
+/// # Errors
+/// Where it is missing.
 pub fn program(environment: &Environment) -> Result<Vec<u8>, ShimError> {
     let runtime = Runtime::find(environment).ok_or_else(|| ShimError::Runtime("lib".into()))?;
     fs::read(runtime.starter()).map_err(|_| ShimError::Runtime(runtime.starter()))
 }
 
 /// Where this Glowplug lies.
+///
+/// # Errors
+/// Where there is no /proc.
 pub fn own_program() -> Result<PathBuf, ShimError> {
     std::env::current_exe().map_err(ShimError::io("find", "/proc/self/exe"))
-}
-
-/// What the interpreter of an environment says about itself.
-fn answer(python: &Path) -> Result<String, ShimError> {
-    let output = Command::new(python)
-        .args(["-I", "-S", "-c", QUESTION])
-        .current_dir("/")
-        .env("GLOWPLUG_FREEZE", "0")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(ShimError::io("start", python))?;
-    Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), output.status))
 }

@@ -11,6 +11,7 @@
 //! The interpreter is put aside as deep below the environment as it was, so that a relative link and a library that is sought from where
 //! the interpreter lies are found. An entry of `bin` is replaced by one rename, and put back by one.
 
+mod answer;
 pub mod bundle;
 pub mod environment;
 mod files;

@@ -1,12 +1,12 @@
 //! Taking a shim out of an environment.
 
-use super::ShimError;
+use super::{ShimError, answer};
 use super::environment::VirtualEnvironment;
 use super::files::{self, KeptTimes};
 use glowplug_starter::Starter;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,9 @@ pub fn remove(path: &Path) -> Result<Removed, ShimError> {
     if !files::exists(&venv.folder()) {
         return Ok(Removed::default());
     }
-    let _times = KeptTimes::of(&[venv.root(), &venv.bin()]);
+    let packages = answer::packages_of(&venv);
+    let packages: Vec<&Path> = packages.iter().map(PathBuf::as_path).collect();
+    let _times = KeptTimes::of(&[&[venv.root(), &venv.bin()][..], &packages].concat());
     put_back(&venv)
 }
 
@@ -38,6 +40,7 @@ pub fn put_back(venv: &VirtualEnvironment) -> Result<Removed, ShimError> {
     for name in &venv.interpreters {
         put_one_back(venv, name, &mut removed)?;
     }
+    answer::remove_correction(venv)?;
     let folder = venv.folder();
     fs::remove_dir_all(&folder).map_err(ShimError::io("remove", &folder))?;
     Ok(removed)
