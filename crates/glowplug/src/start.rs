@@ -127,6 +127,10 @@ impl<'a> Start<'a> {
 
     /// Whether this start may have an image made in the background.
     pub fn may_freeze(&self) -> bool {
+        // Nobody has asked for it, and most of such code is made for one start alone.
+        if self.name.is_some() && matches!(self.command.target, Target::Command(_)) {
+            return false;
+        }
         // As process 1 it would have to reap the freezer, which plain python would not know of.
         self.settings.freeze && std::process::id() != 1
     }

@@ -1,6 +1,6 @@
 """Starts a worker with two processes, gives it work, and stops it as a service manager does.
 
-    celery_work.py FOLDER COMMAND...
+celery_work.py FOLDER COMMAND...
 """
 
 import json

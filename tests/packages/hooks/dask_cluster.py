@@ -1,16 +1,16 @@
 """A cluster of two workers under their nannies computes, loses a worker and gets another, and ends.
 
-    dask_cluster.py PYTHON
+dask_cluster.py PYTHON
 """
 
 import json
 import os
 import signal
 import sys
+from multiprocessing import spawn
 
 import pandas
 from distributed import Client, LocalCluster
-from multiprocessing import spawn
 
 
 def about() -> list:

@@ -1,6 +1,6 @@
 """Starts a kernel by its specification, works with it as a notebook does, and tells what it saw.
 
-    jupyter.py FOLDER PYTHON
+jupyter.py FOLDER PYTHON
 """
 
 import json

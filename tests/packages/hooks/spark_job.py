@@ -1,6 +1,6 @@
-"""A job whose workers are Python processes: functions on rows, on pandas frames, and one that fails.
+"""A job whose workers are Python processes: rows, pandas frames, and a function that fails.
 
-    spark_job.py PYTHON
+spark_job.py PYTHON
 """
 
 import json
