@@ -100,13 +100,13 @@ class Venv:
         return run([*command, *words[1:]], env, self.starter.fresh_work(), how)
 
     def explained(self, *words, conditions: Conditions | None = None) -> tuple[str, Outcome]:
-        """How a command was started, and what it did."""
+        """How a command was started, and what it did; what it starts itself explains itself as well."""
         outcome = self.start(*words, conditions=conditions, explain=True)
         lines = outcome.errors().splitlines(keepends=True)
         own = [line for line in lines if line.startswith("glowplug: ")]
         rest = "".join(line for line in lines if line not in own)
         assert own, f"not explained: {outcome}"
-        said = own[-1].removeprefix("glowplug: ").strip()
+        said = own[0].removeprefix("glowplug: ").strip()
         return said, replace(outcome, stderr=rest.encode())
 
 

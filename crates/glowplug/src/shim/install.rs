@@ -75,7 +75,10 @@ fn put_starters(
         files::write_program(&venv.starters().join(name), &bytes)?;
     }
     for (alias, name) in &venv.aliases {
-        files::link(Path::new(name), &venv.folder().join(alias), &unfinished_link(venv))?;
+        let second = venv.folder().join(alias);
+        if !fs::read_link(&second).is_ok_and(|target| target == Path::new(name)) {
+            files::link(Path::new(name), &second, &unfinished_link(venv))?;
+        }
     }
     Ok(())
 }
