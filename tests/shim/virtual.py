@@ -100,7 +100,7 @@ class Venv:
         return run([*command, *words[1:]], env, self.starter.fresh_work(), how)
 
     def explained(self, *words, conditions: Conditions | None = None) -> tuple[str, Outcome]:
-        """How a command was started, and what it did; what it starts itself explains itself as well."""
+        """How a command was started, and what it did. What it starts explains itself too."""
         outcome = self.start(*words, conditions=conditions, explain=True)
         lines = outcome.errors().splitlines(keepends=True)
         own = [line for line in lines if line.startswith("glowplug: ")]
