@@ -54,7 +54,8 @@ impl Starter {
         magic?;
         let strings_len = u32::from_le_bytes([footer[0], footer[1], footer[2], footer[3]]);
         let mut strings = vec![0; usize::try_from(strings_len).ok().filter(|&len| len <= MOST)?];
-        file.read_exact_at(&mut strings, behind_strings.checked_sub(u64::from(strings_len))?).ok()?;
+        file.read_exact_at(&mut strings, behind_strings.checked_sub(u64::from(strings_len))?)
+            .ok()?;
         Starter::decode(&strings)
     }
 
@@ -196,10 +197,7 @@ mod tests {
         let found = |name: &str| shim().interpreters(place, OsStr::new(name));
         let aside = |name: &str| PathBuf::from(format!("/venv/.glowplug/{name}"));
         let usual = PathBuf::from("/usr/bin/python3.11");
-        assert_eq!(
-            found("/venv/bin/python3"),
-            [aside("python3"), aside("python"), usual.clone()]
-        );
+        assert_eq!(found("/venv/bin/python3"), [aside("python3"), aside("python"), usual.clone()]);
         assert_eq!(found("starter"), [aside("python"), usual]);
     }
 }

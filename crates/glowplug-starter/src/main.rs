@@ -77,9 +77,9 @@ impl Call<'_> {
     }
 
     fn variable(&self, name: &str) -> Option<&[u8]> {
-        self.environment.iter().find_map(|string| {
-            string.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-        })
+        self.environment
+            .iter()
+            .find_map(|string| string.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 }
 

@@ -314,8 +314,9 @@ fn into_cache(
     let probe = probe(&start.interpreter, Some(&cache))?;
     let recipe = match start.shared_set() {
         Some((name, modules)) => plan::recipe_of_set(&start, name, &modules, &probe),
-        None => plan::recipe(&start, &freezable, &probe, known.as_ref())
-            .map_err(Failure::Impossible)?,
+        None => {
+            plan::recipe(&start, &freezable, &probe, known.as_ref()).map_err(Failure::Impossible)?
+        }
     };
     let limit = start.settings.cache_size;
     let runtime = runtime(environment, &recipe)?;

@@ -87,6 +87,9 @@ struct Run {
     /// The preload set whose server starts the program
     #[arg(long, value_name = "NAME")]
     set: Option<OsString>,
+    /// Take one image for any program of that set
+    #[arg(long)]
+    shared: bool,
     /// What python would be given
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,

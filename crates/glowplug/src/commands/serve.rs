@@ -2,8 +2,8 @@
 
 use crate::cache::{Cache, CacheError};
 use crate::commandline;
-use crate::freeze::plan;
 use crate::freeze::Recipe;
+use crate::freeze::plan;
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::runtime::Runtime;
 use crate::serve::host::{self, HostError, Hosting};

@@ -74,7 +74,9 @@ pub enum ShimError {
     #[error("Glowplug's own part {} is missing\nhelp: install Glowplug again", .0.display())]
     Runtime(PathBuf),
     /// The environment would not be what it was.
-    #[error("the environment's python is not the same through a shim, so that none was left there: {0}")]
+    #[error(
+        "the environment's python is not the same through a shim, so that none was left there: {0}"
+    )]
     Differs(String),
 }
 

@@ -1,8 +1,8 @@
 //! Taking a shim out of an environment.
 
-use super::{ShimError, answer};
 use super::environment::VirtualEnvironment;
 use super::files::{self, KeptTimes};
+use super::{ShimError, answer};
 use glowplug_starter::Starter;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
