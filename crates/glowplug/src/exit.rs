@@ -14,6 +14,8 @@ pub const IMAGE: u8 = 121;
 pub const PROFILE: u8 = 123;
 /// The program may not be frozen.
 pub const REFUSED: u8 = 122;
+/// A shim or a bundle cannot be made, or a shim not removed.
+pub const STARTER: u8 = 118;
 /// There is no server, or it cannot serve.
 pub const SERVER: u8 = 119;
 /// `--via thaw`, `fork` or `pool` is impossible.

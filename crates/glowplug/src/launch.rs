@@ -2,6 +2,7 @@
 
 pub mod thaw;
 
+use crate::interpreter::Interpreter;
 use crate::settings::Environment;
 use crate::{exit, explain};
 use std::ffi::{CStr, CString, OsStr};
@@ -11,23 +12,27 @@ use std::path::Path;
 
 /// Executes plain python in place of this process: the same process id, parent, descriptors and limits.
 ///
-/// `arguments` are python's, without its own name. `changes` are strings `NAME=value` that replace or join those of
+/// `arguments` are python's, without its own name, which is `name` or else the interpreter's path. `changes` are strings `NAME=value` that replace or join those of
 /// `environment`. Returns only on failure: the exit status, after the error was reported.
 pub fn plain(
-    interpreter: &Path,
+    interpreter: &Interpreter,
+    name: Option<&CStr>,
     arguments: &[&CStr],
     environment: &Environment,
     changes: &[CString],
 ) -> u8 {
-    let Ok(program) = CString::new(interpreter.as_os_str().as_bytes()) else {
-        explain::error(format_args!("the interpreter's path {interpreter:?} holds a zero byte"));
+    let paths = [&interpreter.program, &interpreter.path]
+        .map(|path| CString::new(path.as_os_str().as_bytes()));
+    let [Ok(program), Ok(path)] = paths else {
+        let path = &interpreter.path;
+        explain::error(format_args!("the interpreter's path {path:?} holds a zero byte"));
         return exit::NOT_FOUND;
     };
     let mut argv = Vec::with_capacity(arguments.len() + 1);
-    argv.push(program.as_c_str());
+    argv.push(name.unwrap_or(&path));
     argv.extend_from_slice(arguments);
     let error = glowplug_linux::exec(&program, &argv, &changed(environment, changes));
-    report(interpreter, &error)
+    report(&interpreter.program, &error)
 }
 
 /// Executes a program in place of this process, with the arguments that a shell would give it. Returns only on failure: the exit status,

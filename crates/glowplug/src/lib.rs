@@ -27,6 +27,7 @@ pub mod secrets;
 pub mod serve;
 pub mod service;
 pub mod settings;
+pub mod shim;
 pub mod source;
 pub mod stamp;
 pub mod start;

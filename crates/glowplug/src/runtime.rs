@@ -56,6 +56,11 @@ impl Runtime {
         self.folder.join("glowplug-thaw")
     }
 
+    /// The program that all starters are.
+    pub fn starter(&self) -> PathBuf {
+        self.folder.join("glowplug-starter")
+    }
+
     /// The library in front of libc.
     pub fn recorder(&self) -> PathBuf {
         self.folder.join("recorder.so")

@@ -1,6 +1,7 @@
 //! The usual command of a service, as it stands in a Dockerfile or a unit file, as arguments of python.
 
 use crate::settings::Environment;
+use glowplug_starter::is_interpreter_name;
 use rustix::fs::Access;
 use std::ffi::{CStr, CString, NulError, OsStr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -28,7 +29,8 @@ pub fn python_arguments(
     if name.is_empty() || name.starts_with(b"-") {
         return Ok(owned(command));
     }
-    if is_interpreter(name) {
+    // `python`, `/venv/bin/python3.11`
+    if is_interpreter_name(name.rsplit(|&byte| byte == b'/').next().unwrap_or(name)) {
         return Ok(owned(rest));
     }
     let mut arguments = vec![match console_script(name, interpreter, environment) {
@@ -47,17 +49,11 @@ pub fn on_path(command: &[&CStr], environment: &Environment) -> Option<CString> 
         return None;
     }
     if name.contains(&b'/') {
-        return is_interpreter(name).then(|| command[0].to_owned());
+        let last = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+        return is_interpreter_name(last).then(|| command[0].to_owned());
     }
     let found = console_script(name, Path::new(""), environment)?;
     CString::new(found.into_os_string().into_vec()).ok()
-}
-
-/// Whether a command names an interpreter: `python`, `/venv/bin/python3.11`.
-fn is_interpreter(command: &[u8]) -> bool {
-    let name = command.rsplit(|&byte| byte == b'/').next().unwrap_or(command);
-    let version = name.strip_prefix(b"python");
-    version.is_some_and(|version| version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'))
 }
 
 /// Where the script of this name lies; `None` for a path, and where there is none.

@@ -1,11 +1,12 @@
 //! A start of a program: all that is known about it before a way is chosen.
 
-use crate::commandline::{CommandLine, Obstacle, Target};
+use crate::commandline::{CommandLine, Obstacle, RunOptions, Target};
 use crate::interpreter::{Interpreter, NotFound};
 use crate::key::{self, Digest, KeyParts, Purpose};
 use crate::privilege;
 use crate::script::{NotSource, Script};
-use crate::settings::{Environment, Settings, SettingsError};
+use crate::settings::{Environment, ModuleEntry, PreloadSet, SetName, Settings, SettingsError};
+use std::ffi::CStr;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ pub struct Start<'a> {
     pub began_ns: u64,
     /// What is to be said where the program starts plainly, asked or not.
     pub notice: Option<String>,
+    /// The program's `argv[0]`, where it is another than the interpreter's path.
+    pub name: Option<&'a CStr>,
 }
 
 /// Why a start cannot be from an image, whatever the cache holds.
@@ -67,7 +70,16 @@ impl<'a> Start<'a> {
         began_ns: u64,
     ) -> Result<Start<'a>, NotFound> {
         let interpreter = Interpreter::find(&settings, environment, folder.as_deref())?;
-        Ok(Start { command, environment, settings, interpreter, folder, began_ns, notice: None })
+        Ok(Start {
+            command,
+            environment,
+            settings,
+            interpreter,
+            folder,
+            began_ns,
+            notice: None,
+            name: None,
+        })
     }
 
     /// Whether the program can be frozen at all, and under which key.
@@ -92,13 +104,23 @@ impl<'a> Start<'a> {
             }
             _ => None,
         };
-        let key = self.key(Purpose::Program, script.as_deref());
+        let key = match self.shared_set() {
+            Some((set, _)) => self.set_key(set),
+            None => self.key(Purpose::Program, script.as_deref()),
+        };
         Ok(Freezable { key, script })
     }
 
     /// The key of the server of a preload set that may start the program.
     pub fn set_key(&self, set: &str) -> Digest {
         self.key(Purpose::Set(set), None)
+    }
+
+    /// The preload set whose image is for any program, and its modules; `None` where the image is for this program.
+    pub fn shared_set(&self) -> Option<(&'a str, Vec<String>)> {
+        let name = self.command.options.shared_set()?;
+        let set = self.settings.sets.get(name)?;
+        Some((name, set.preload.iter().map(|entry| entry.0.clone()).collect()))
     }
 
     fn key(&self, purpose: Purpose<'_>, script: Option<&Path>) -> Digest {
@@ -116,6 +138,10 @@ impl<'a> Start<'a> {
 
     /// Whether this start may have an image made in the background.
     pub fn may_freeze(&self) -> bool {
+        // Nobody has asked for it, and most of such code is made for one start alone.
+        if self.name.is_some() && matches!(self.command.target, Target::Command(_)) {
+            return false;
+        }
         // As process 1 it would have to reap the freezer, which plain python would not know of.
         self.settings.freeze && std::process::id() != 1
     }
@@ -149,7 +175,14 @@ pub fn settings_of(
         Target::Script(path) => folder.join(path.parent().unwrap_or(Path::new(""))),
         _ => folder.to_owned(),
     };
-    Settings::load(&command.options, environment, &begin)
+    let mut settings = Settings::load(&command.options, environment, &begin)?;
+    let RunOptions { preload, .. } = &command.options;
+    if let Some(name) = command.options.shared_set().filter(|_| !preload.is_empty()) {
+        let preload = preload.iter().map(|&module| ModuleEntry(module.to_owned())).collect();
+        let set = PreloadSet { preload, ..PreloadSet::default() };
+        settings.sets.insert(SetName(name.to_owned()), set);
+    }
+    Ok(settings)
 }
 
 /// Where CPython 3.`minor` looks for the user's own packages (site.getusersitepackages); `None` without a home.

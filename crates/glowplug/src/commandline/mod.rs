@@ -26,8 +26,17 @@ pub struct RunOptions<'a> {
     pub sealed: bool,
     /// `--set`: the preload set whose server starts the program.
     pub set: Option<&'a str>,
+    /// `--shared`: the image is for any program of the preload set.
+    pub shared: bool,
     /// `--preload`: module names, with a leading `-` those that are not to be preloaded.
     pub preload: Vec<&'a str>,
+}
+
+impl<'a> RunOptions<'a> {
+    /// The preload set whose image is for any program.
+    pub fn shared_set(&self) -> Option<&'a str> {
+        self.set.filter(|_| self.shared)
+    }
 }
 
 /// What python is asked to run.
@@ -234,6 +243,11 @@ fn take_own<'a>(rest: &[&'a CStr], options: &mut RunOptions<'a>) -> Result<usize
     match name {
         b"--explain" if inline.is_some() => Err(UsageError::UnexpectedArgument("--explain")),
         b"--sealed" if inline.is_some() => Err(UsageError::UnexpectedArgument("--sealed")),
+        b"--shared" if inline.is_some() => Err(UsageError::UnexpectedArgument("--shared")),
+        b"--shared" => {
+            options.shared = true;
+            Ok(1)
+        }
         b"--sealed" => {
             options.sealed = true;
             Ok(1)

@@ -329,8 +329,12 @@ fn into_cache(
         record.as_ref().map(Known::of_record)
     };
     let probe = probe(&start.interpreter, Some(&cache))?;
-    let recipe =
-        plan::recipe(&start, &freezable, &probe, known.as_ref()).map_err(Failure::Impossible)?;
+    let recipe = match start.shared_set() {
+        Some((name, modules)) => plan::recipe_of_set(&start, name, &modules, &probe),
+        None => {
+            plan::recipe(&start, &freezable, &probe, known.as_ref()).map_err(Failure::Impossible)?
+        }
+    };
     let limit = start.settings.cache_size;
     let runtime = runtime(environment, &recipe)?;
     let place = publish::Place { cache: &cache, limit, renewal: options.renewal };
@@ -346,7 +350,7 @@ fn probe(interpreter: &Interpreter, cache: Option<&Cache>) -> Result<Probe, Fail
     if let Some(reason) = probe.unsupported_reason() {
         return Err(Failure::Impossible(reason));
     }
-    match privilege::of_interpreter(&interpreter.path) {
+    match privilege::of_interpreter(&interpreter.program) {
         Some(reason) => Err(Failure::Impossible(reason.to_owned())),
         None => Ok(probe),
     }

@@ -1,5 +1,7 @@
 //! The commands: each parses, calls and prints.
 
+pub mod as_python;
+pub mod bundle;
 pub mod doctor;
 pub mod freeze;
 pub mod gate;
@@ -8,6 +10,7 @@ pub mod lazy;
 pub mod profile;
 pub mod run;
 pub mod serve;
+pub mod shim;
 pub mod status;
 pub mod stop;
 pub mod thaw;
@@ -15,6 +18,7 @@ pub mod thaw;
 use crate::exit;
 use crate::settings::Environment;
 use clap::{Parser, Subcommand};
+use glowplug_starter::COMMAND as COMMAND_OF_STARTERS;
 use std::ffi::{CStr, OsString};
 
 /// Starts Python programs as if they were already running.
@@ -52,6 +56,11 @@ enum Command {
     Status(status::Status),
     /// End servers, with all that they have started
     Stop(stop::Stop),
+    /// Let an environment's own `python` and commands start through Glowplug
+    #[command(subcommand)]
+    Shim(shim::Shim),
+    /// Write a `python` that has modules preloaded
+    Bundle(bundle::Bundle),
     /// Say what works on this machine and what does not, and why
     Doctor(doctor::Doctor),
 }
@@ -78,6 +87,9 @@ struct Run {
     /// The preload set whose server starts the program
     #[arg(long, value_name = "NAME")]
     set: Option<OsString>,
+    /// Take one image for any program of that set
+    #[arg(long)]
+    shared: bool,
     /// What python would be given
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,
@@ -102,6 +114,11 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
     match arguments {
         [_, command, rest @ ..] if command.to_bytes() == b"run" => {
             return run::run(rest, &environment);
+        }
+        [_, command, starter, name, rest @ ..]
+            if command.to_bytes() == COMMAND_OF_STARTERS.as_bytes() =>
+        {
+            return as_python::run(starter, name, rest, &environment);
         }
         [_, command, rest @ ..]
             if command.to_bytes() == b"profile" && !matches!(rest, [a] if is_help(a)) =>
@@ -140,6 +157,8 @@ pub fn main(arguments: &[&'static CStr]) -> u8 {
         Command::Serve(options) => serve::run(&options, &environment),
         Command::Status(options) => status::run(&options, &environment),
         Command::Stop(options) => stop::run(&options, &environment),
+        Command::Shim(shim) => shim::run(&shim, &environment),
+        Command::Bundle(options) => bundle::run(&options, &environment),
         Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Lazy(lazy) => {
             lazy::run(&lazy, arguments.get(3..).unwrap_or_default(), &environment)

@@ -92,7 +92,12 @@ impl Reason {
 
 /// Runs the command line behind `glowplug run`. Returns only on failure: the exit status, after the error was reported.
 pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
-    begin(arguments, environment, None)
+    run_as(None, arguments, environment)
+}
+
+/// The same for a program that is to have `name` for its `argv[0]`, and not the interpreter's path.
+pub fn run_as(name: Option<&CStr>, arguments: &[&CStr], environment: &Environment) -> u8 {
+    begin(name, arguments, environment, None)
 }
 
 /// Runs a command line as [`run`] does, since the image file that it names cannot be used: a start that is plain for that says so. The
@@ -103,7 +108,7 @@ pub fn in_place_of(
     arguments: &[&CStr],
     environment: &Environment,
 ) -> u8 {
-    begin(arguments, environment, Some(notice(file, why)))
+    begin(None, arguments, environment, Some(notice(file, why)))
 }
 
 /// What is said where an image file cannot be used and the program starts plainly.
@@ -111,7 +116,12 @@ pub fn notice(file: &Path, why: &dyn Display) -> String {
     format!("cannot thaw {}: {why}\nnote: the program is started plainly", file.display())
 }
 
-fn begin(arguments: &[&CStr], environment: &Environment, notice: Option<String>) -> u8 {
+fn begin(
+    name: Option<&CStr>,
+    arguments: &[&CStr],
+    environment: &Environment,
+    notice: Option<String>,
+) -> u8 {
     let began_ns = thaw::monotonic_ns();
     let command = match commandline::parse(arguments) {
         Ok(command) => command,
@@ -128,7 +138,7 @@ fn begin(arguments: &[&CStr], environment: &Environment, notice: Option<String>)
         Settings::without_sources(&command.options, environment)
     });
     let start = match Start::new(command, environment, settings, folder, began_ns) {
-        Ok(start) => Start { notice, ..start },
+        Ok(start) => Start { name, notice, ..start },
         Err(error) => {
             explain::error(error);
             return exit::NOT_FOUND;
@@ -239,7 +249,8 @@ fn become_image(start: &Start<'_>, image: OpenImage) -> Reason {
     }
     let thaw = Thaw {
         restorer: &runtime.restorer(),
-        interpreter: &start.interpreter.path,
+        interpreter: &start.interpreter,
+        name: start.name,
         command: &start.command,
         environment: start.environment,
         explain: start.settings.explain,
@@ -284,7 +295,7 @@ fn plain(start: &Start<'_>, reason: &Reason, changes: &[CString]) -> u8 {
         explain::plain(reason);
     }
     let CommandLine { python_argv, .. } = &start.command;
-    launch::plain(&start.interpreter.path, python_argv, start.environment, changes)
+    launch::plain(&start.interpreter, start.name, python_argv, start.environment, changes)
 }
 
 fn forced(via: Via, reason: &Reason) -> u8 {

@@ -2,8 +2,8 @@
 
 use crate::cache::{Cache, CacheError};
 use crate::commandline;
+use crate::freeze::Recipe;
 use crate::freeze::plan;
-use crate::freeze::{Needed, Preload, Recipe};
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::runtime::Runtime;
 use crate::serve::host::{self, HostError, Hosting};
@@ -197,7 +197,11 @@ fn serve(
     let probe = probe(&start.interpreter, &cache)?;
     let recipe = match options.preload.is_empty() {
         true => recipe_of_program(&start, &cache, &probe)?,
-        false => recipe_of_set(options, &start, &probe),
+        false => {
+            let set = options.set.as_deref().unwrap_or(DEFAULT_SET);
+            let recipe = plan::recipe_of_set(&start, set, &options.preload, &probe);
+            Recipe { stays_in_memory: true, ..recipe }
+        }
     };
     let runtime = Runtime::find(environment)
         .filter(|runtime| runtime.files(recipe.version.1).iter().all(|part| part.is_file()))
@@ -223,41 +227,12 @@ fn recipe_of_program(start: &Start<'_>, cache: &Cache, probe: &Probe) -> Result<
     Ok(Recipe { tells_by_contents: false, stays_in_memory: true, ..recipe })
 }
 
-fn recipe_of_set(options: &Serve, start: &Start<'_>, probe: &Probe) -> Recipe {
-    let set = options.set.as_deref().unwrap_or(DEFAULT_SET);
-    let interpreter = start.absolute(&start.interpreter.path);
-    Recipe {
-        extra_files: plan::interpreter_files(&interpreter, probe),
-        interpreter,
-        options: start.command.python_options.iter().map(|&option| option.to_owned()).collect(),
-        preload: options
-            .preload
-            .iter()
-            .map(|module| Preload { module: module.clone(), optional: false })
-            .collect(),
-        apart: Vec::new(),
-        roots: Vec::new(),
-        path0: None,
-        program: None,
-        key: start.set_key(set),
-        variables: Needed::default(),
-        settings_apart: false,
-        left_out: Vec::new(),
-        tells_by_contents: false,
-        allowed_secrets: start.settings.allow_secrets.clone(),
-        stays_in_memory: true,
-        cpu: None,
-        target: format!("any program (set {set})"),
-        version: plan::version(probe),
-    }
-}
-
 fn probe(interpreter: &Interpreter, cache: &Cache) -> Result<Probe, Failure> {
     let probe = interpreter.probe(Some(cache))?;
     if let Some(reason) = probe.unsupported_reason() {
         return Err(Failure::Impossible(reason));
     }
-    match privilege::of_interpreter(&interpreter.path) {
+    match privilege::of_interpreter(&interpreter.program) {
         Some(reason) => Err(Failure::Impossible(reason.to_owned())),
         None => Ok(probe),
     }

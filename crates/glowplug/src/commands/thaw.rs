@@ -3,6 +3,7 @@
 use crate::cache::{OpenImage, Unusable};
 use crate::commandline;
 use crate::commands::run::{self, Reason};
+use crate::interpreter::Interpreter;
 use crate::key;
 use crate::launch::thaw::{self, Thaw};
 use crate::meta::Meta;
@@ -58,7 +59,8 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
     };
     let forced = command.options.via == Some(Via::Thaw);
     let python = command.options.python.map(PathBuf::from);
-    let Some(interpreter) = python.or_else(|| meta.python.as_ref().map(PathBuf::from)) else {
+    let python = python.or_else(|| meta.python.as_ref().map(PathBuf::from));
+    let Some(interpreter) = python.map(Interpreter::of_program) else {
         explain::error(format_args!(
             "cannot thaw {}: the image does not say which interpreter it is of",
             path.display()
@@ -73,6 +75,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             let thaw = Thaw {
                 restorer: &runtime.restorer(),
                 interpreter: &interpreter,
+                name: None,
                 command: &command,
                 environment,
                 explain: command.options.explain,
@@ -89,7 +92,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             if command.options.explain {
                 explain::plain(&reason);
             }
-            return launch::plain(&interpreter, &command.python_argv, environment, &[]);
+            return launch::plain(&interpreter, None, &command.python_argv, environment, &[]);
         }
         Obstacle::Machine(reason) if !forced => {
             let Ok(python) = CString::new(interpreter.as_os_str().as_bytes()) else {

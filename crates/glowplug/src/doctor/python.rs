@@ -84,7 +84,7 @@ impl<'i> Asked<'i> {
         }
         match probe.unsupported_reason() {
             Some(reason) => plainly(reason),
-            None => match privilege::of_interpreter(&interpreter.path) {
+            None => match privilege::of_interpreter(&interpreter.program) {
                 Some(reason) => plainly(reason.to_owned()),
                 None => Check::works("interpreter", found).affecting(&Part::ALL),
             },

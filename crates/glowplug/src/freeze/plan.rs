@@ -130,6 +130,32 @@ pub fn recipe(
     })
 }
 
+/// The recipe for any program of a preload set, with the interpreter and python's options of a start.
+pub fn recipe_of_set(start: &Start<'_>, set: &str, modules: &[String], probe: &Probe) -> Recipe {
+    let interpreter = start.absolute(&start.interpreter.path);
+    let preload = |module: &String| Preload { module: module.clone(), optional: false };
+    Recipe {
+        extra_files: interpreter_files(&interpreter, probe),
+        interpreter,
+        options: start.command.python_options.iter().map(|&option| option.to_owned()).collect(),
+        preload: modules.iter().map(preload).collect(),
+        apart: Vec::new(),
+        roots: Vec::new(),
+        path0: None,
+        program: None,
+        key: start.set_key(set),
+        variables: Needed::default(),
+        settings_apart: false,
+        left_out: Vec::new(),
+        tells_by_contents: false,
+        allowed_secrets: start.settings.allow_secrets.clone(),
+        stays_in_memory: false,
+        cpu: None,
+        target: format!("any program (set {set})"),
+        version: version(probe),
+    }
+}
+
 /// The version as the image keeps it.
 pub fn version(probe: &Probe) -> (u8, u8, u8) {
     let part = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);

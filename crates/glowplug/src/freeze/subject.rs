@@ -4,6 +4,7 @@ use super::conversation::{self, Note};
 use super::session::Session;
 use super::{Apart, Recipe, cpu, interpreter_arguments};
 use crate::inputs::Record;
+use crate::interpreter;
 use crate::runtime::Runtime;
 use glowplug_image::{Context, FORMAT_VERSION};
 use glowplug_linux::Process;
@@ -15,7 +16,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Room for what a freezer's interpreter does with files, bytes.
 pub(super) const RECORD_LEN: u64 = 64 << 20;
@@ -79,7 +80,7 @@ impl Subject {
         glowplug_linux::descriptors::hand_on_none();
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty())?;
         rustix::io::fcntl_setfd(&record, FdFlags::empty())?;
-        let mut command = Command::new(&recipe.interpreter);
+        let mut command = interpreter::command(&recipe.interpreter);
         command
             .args(interpreter_arguments(recipe))
             .env_clear()

@@ -3,6 +3,7 @@
 
 use super::conversation;
 use super::session::Session;
+use crate::interpreter;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use rustix::fs::MemfdFlags;
@@ -14,7 +15,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// Longest time until a service must be about to serve.
@@ -109,7 +110,7 @@ impl Trial<'_> {
         let output = File::from(rustix::fs::memfd_create("glowplug-output", MemfdFlags::CLOEXEC)?);
         glowplug_linux::descriptors::hand_on_none();
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty())?;
-        let mut command = Command::new(self.interpreter);
+        let mut command = interpreter::command(self.interpreter);
         command
             .args(self.arguments.iter().map(|argument| OsStr::from_bytes(argument.as_bytes())))
             .env("GLOWPLUG_MAIN", runtime.extension(self.minor))

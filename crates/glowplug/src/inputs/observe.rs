@@ -184,7 +184,9 @@ impl Record {
 
     /// Adds what another pass read, without what was `written`, what lies in that, and what cannot be compared.
     pub fn add_reads(&mut self, other: &Record, written: &BTreeSet<PathBuf>) {
-        for (path, seen) in &other.paths {
+        // What that pass read about its own process is about another one here.
+        let its_own = Path::new("/proc").join(other.pid.to_string());
+        for (path, seen) in other.paths.iter().filter(|(path, _)| !path.starts_with(&its_own)) {
             let is_written = path.ancestors().any(|path| written.contains(path));
             if !is_written && !super::is_unrepeatable(path, other.pid) {
                 self.paths.entry(path.clone()).or_insert(*seen);

@@ -494,6 +494,17 @@ fn records_are_read() {
 }
 
 #[test]
+fn what_another_pass_read_about_itself_is_not_added() {
+    let mut theirs = Record { pid: 7, ..Record::default() };
+    for path in ["/proc/7/stat", "/proc/71/stat", "/a/b", "/w/x"] {
+        theirs.note(path.into(), Op::Read);
+    }
+    let mut record = Record { pid: 8, ..Record::default() };
+    record.add_reads(&theirs, &BTreeSet::from(["/w".into()]));
+    assert_eq!(record.opened().collect::<Vec<_>>(), [Path::new("/a/b")]);
+}
+
+#[test]
 fn a_record_that_is_cut_off_says_so() {
     let mut file = vec![0u8; 64];
     file[..8].copy_from_slice(&100u64.to_le_bytes());

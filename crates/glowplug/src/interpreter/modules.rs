@@ -4,7 +4,7 @@ use super::Interpreter;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// On a line of its own: what site runs may have printed before.
 const QUESTION: &str = r#"
@@ -37,7 +37,7 @@ impl Interpreter {
 
     /// `sys.path` of a program that is started by `-m`.
     fn search_path(&self, options: &[&CStr], folder: &Path) -> Vec<PathBuf> {
-        let answer = Command::new(&self.path)
+        let answer = super::command(&self.path)
             .args(options.iter().map(|option| OsStr::from_bytes(option.to_bytes())))
             .args(["-c", QUESTION])
             .current_dir(folder)
@@ -81,7 +81,7 @@ mod tests {
         fs::write(&python, format!("#!/bin/sh\necho printed by site\necho\necho '{path}'\n"))
             .unwrap();
         fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let interpreter = Interpreter { path: python, is_wrapper: false };
+        let interpreter = Interpreter::of_program(python);
         let candidates = |module| interpreter.module_candidates(&[], folder.path(), module);
         assert_eq!(candidates("tool"), [here("tool.py"), here("own/tool.py")]);
         assert_eq!(candidates("pkg"), [here("pkg/__main__.py")]);

@@ -8,7 +8,7 @@ use glowplug_pythons::Minor;
 use serde::{Deserialize, Serialize};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::{fmt, io};
 
 /// What an interpreter answered.
@@ -136,7 +136,7 @@ fn stamps(path: &Path) -> Vec<[u64; 5]> {
 }
 
 fn ask(path: &Path) -> Result<Probe, ProbeError> {
-    let output = Command::new(path)
+    let output = super::command(path)
         .args(["-I", "-S", "-c", QUESTION])
         .stdin(Stdio::null())
         .output()

@@ -58,6 +58,15 @@ fn find_set(
     })
 }
 
+/// The path by which python knows itself whose `argv[0]` is `name`: `name` itself where it has a slash, else what PATH has for it.
+pub fn python_path(name: &OsStr, environment: &Environment) -> Option<PathBuf> {
+    if name.as_bytes().contains(&b'/') {
+        return Some(PathBuf::from(name));
+    }
+    let folder = std::env::current_dir().ok();
+    on_path(name, environment, folder.as_deref(), |_| true)
+}
+
 /// The first executable file of this name on PATH, of the folders that are `wanted`.
 pub fn on_path(
     name: impl AsRef<OsStr>,

@@ -1,6 +1,7 @@
 //! Becoming the process in an image: executing the restorer on it.
 
 use crate::commandline::{CommandLine, Target};
+use crate::interpreter::Interpreter;
 use crate::settings::Environment;
 use glowplug_image::head::FLAG_CPU_FEATURES;
 use glowplug_image::{Head, cpu, params};
@@ -17,7 +18,9 @@ pub struct Thaw<'a> {
     /// The restorer.
     pub restorer: &'a Path,
     /// The interpreter that the program believes to run in, and that is executed where the image does not fit.
-    pub interpreter: &'a Path,
+    pub interpreter: &'a Interpreter,
+    /// The program's `argv[0]`; `None` for the interpreter's path.
+    pub name: Option<&'a CStr>,
     /// The command line.
     pub command: &'a CommandLine<'a>,
     /// The program's environment.
@@ -81,10 +84,10 @@ impl Thaw<'_> {
 
     fn try_execute(&self, image: &OwnedFd) -> io::Result<()> {
         let restorer = CString::new(self.restorer.as_os_str().as_bytes())?;
-        let program = CString::new(self.interpreter.as_os_str().as_bytes())?;
+        let path = CString::new(self.interpreter.path.as_os_str().as_bytes())?;
         let parameter = self.parameter(image)?;
         let mut argv: Vec<&CStr> = Vec::with_capacity(self.command.python_argv.len() + 1);
-        argv.push(&program);
+        argv.push(self.name.unwrap_or(&path));
         argv.extend_from_slice(&self.command.python_argv);
         let mut environment = self.environment.strings().to_vec();
         // The restorer hides what stands last from /proc/self/environ as well.
@@ -111,7 +114,7 @@ impl Thaw<'_> {
             python: b"",
         };
         let mut string = parameters.to_string().into_bytes();
-        string.extend_from_slice(self.interpreter.as_os_str().as_bytes());
+        string.extend_from_slice(self.interpreter.program.as_os_str().as_bytes());
         Ok(CString::new(string)?)
     }
 }

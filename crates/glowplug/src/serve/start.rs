@@ -110,7 +110,7 @@ fn begin(start: &Start<'_>, connection: UnixStream, wish: Wish) -> Result<u8, No
     let process = client::ask(connection, wish)?;
     let interpreter = CString::new(start.interpreter.path.as_os_str().as_bytes());
     let interpreter = interpreter.map_err(|error| NotStarted::Silent(error.into()))?;
-    let mut arguments = vec![interpreter.as_c_str()];
+    let mut arguments = vec![start.name.unwrap_or(&interpreter)];
     arguments.extend_from_slice(&start.command.python_argv);
     let program = Program {
         arguments: &arguments,

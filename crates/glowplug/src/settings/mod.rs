@@ -11,7 +11,7 @@ mod tests;
 mod values;
 
 pub use environment::Environment;
-pub use layer::{Layer, LazySettings};
+pub use layer::{Layer, LazySettings, ModuleEntry};
 pub use renewal::{Age, Renewal, Thaws};
 pub use sets::{PreloadSet, SetName, Sets};
 pub use values::{

@@ -127,8 +127,7 @@ fn become_program(start: &Start<'_>, options: Options) -> u8 {
             Vec::new()
         }
     };
-    let interpreter = &start.interpreter.path;
-    launch::plain(interpreter, &start.command.python_argv, start.environment, &changes)
+    launch::plain(&start.interpreter, None, &start.command.python_argv, start.environment, &changes)
 }
 
 /// The variables of a lazy start, or why it has to be an eager one.

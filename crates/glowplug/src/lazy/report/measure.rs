@@ -1,10 +1,11 @@
 //! What the imports would have cost that were never used: measured in a fresh interpreter that has loaded what the program had.
 
+use crate::interpreter;
 use crate::lazy::record::Record;
 use serde::Deserialize;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 const SOURCE: &str = include_str!("measure.py");
 
@@ -35,7 +36,7 @@ pub fn measure(python: &Path, record: &Record, spared: &[String]) -> io::Result<
         "loaded": record.loaded.keys().filter(|name| *name != "__main__").collect::<Vec<_>>(),
         "spared": spared,
     });
-    let mut child = Command::new(python)
+    let mut child = interpreter::command(python)
         .args(["-c", SOURCE])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
