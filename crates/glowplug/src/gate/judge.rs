@@ -135,7 +135,8 @@ impl Judge<'_> {
 
     /// A limit that even a bare start of the interpreter breaks is a mistake in the configuration.
     fn refuse_impossible(&self, found: &[Problem]) -> Result<(), GateError> {
-        let bare = yardstick::bare_start();
+        let mut bare = yardstick::bare_start();
+        bare.budget.limits.clone_from(&self.entry.budget.limits);
         let measured = match Runner::new(self.context, self.head, &bare) {
             Ok(runner) if !self.is_command() => runner.measure().unwrap_or_default(),
             _ => return Ok(()),

@@ -43,24 +43,34 @@ struct Recipe {
     with_project: bool,
 }
 
+/// What an environment is for.
+pub struct Wanted<'a> {
+    /// `base` or `head`. Each side has its own, also where both need the same.
+    pub which: &'a str,
+    /// How the project is installed.
+    pub config: &'a Config,
+    /// The interpreter that it is made with.
+    pub python: &'a Path,
+    /// The commit of the side.
+    pub commit: &'a str,
+}
+
 /// Makes, or finds again, the environment of a side, and returns its interpreter.
+///
+/// # Errors
+/// Where a command of the recipe fails, or there is no place for the environment.
 pub fn make(
-    config: &Config,
+    wanted: &Wanted<'_>,
     side: &Side,
-    python: &Path,
-    commit: &str,
     environment: &Environment,
 ) -> Result<PathBuf, BuildError> {
-    let recipe = recipe(config, &side.folder);
-    let name = side.folder.components().any(|part| part.as_os_str() == "base");
-    let which = if name { "base" } else { "head" };
-    let digest = digest(&recipe, side, python, commit, which);
+    let recipe = recipe(wanted.config, &side.folder);
     let folder = environments(environment)?;
-    let made = folder.join(format!("{which}-{digest}"));
+    let made = folder.join(format!("{}-{}", wanted.which, digest(&recipe, side, wanted)));
     let interpreter = made.join("bin/python");
     if !made.join("complete").exists() {
         let _ = fs::remove_dir_all(&made);
-        build(&recipe, side, python, &made)?;
+        build(&recipe, side, wanted.python, &made)?;
         fs::write(made.join("complete"), "")
             .map_err(|error| BuildError::NoFolder(error.to_string()))?;
         forget_old(&folder);
@@ -114,11 +124,12 @@ fn recipe(config: &Config, folder: &Path) -> Recipe {
     Recipe { commands, files: vec![folder.join("pyproject.toml")], with_project: is_project }
 }
 
-/// Everything that an environment depends on. Each side has its own, also where both need the same.
-fn digest(recipe: &Recipe, side: &Side, python: &Path, commit: &str, which: &str) -> String {
-    let real = fs::canonicalize(python).unwrap_or_else(|_| python.to_owned());
+/// Everything that an environment depends on.
+fn digest(recipe: &Recipe, side: &Side, wanted: &Wanted<'_>) -> String {
+    let Wanted { which, python, commit, .. } = wanted;
+    let real = fs::canonicalize(python).unwrap_or_else(|_| (*python).to_owned());
     let mut parts: Vec<Vec<u8>> = vec![
-        which.into(),
+        (*which).into(),
         python.as_os_str().as_bytes().into(),
         real.as_os_str().as_bytes().into(),
     ];
@@ -126,7 +137,7 @@ fn digest(recipe: &Recipe, side: &Side, python: &Path, commit: &str, which: &str
     parts.extend(recipe.files.iter().map(|file| fs::read(file).unwrap_or_default()));
     if recipe.with_project {
         let tree = git::run(&side.folder, &["rev-parse", &format!("{commit}^{{tree}}")]);
-        parts.push(tree.unwrap_or_else(|_| commit.to_owned()).into_bytes());
+        parts.push(tree.unwrap_or_else(|_| (*commit).to_owned()).into_bytes());
     }
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     crate::key::digest("gate environment", &parts).hex()
