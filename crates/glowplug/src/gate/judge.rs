@@ -223,9 +223,8 @@ impl Judge<'_> {
     fn compare(&self, report: &mut EntryReport, head: &Runner<'_>, base: &Base<'_>) {
         (self.progress)(&format!("comparing {}", self.entry.name));
         report.judge();
-        let sequence = Sequence::new(self.config.time);
         let is_decided = report.verdict == Verdict::Violated;
-        let sequence = if is_decided { sequence.brief() } else { sequence };
+        let sequence = if is_decided { Sequence::brief } else { Sequence::new }(self.config.time);
         match interleave(sequence, &base.runner, head) {
             Ok(comparison) => {
                 if comparison.slower {

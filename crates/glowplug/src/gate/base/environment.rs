@@ -39,8 +39,15 @@ struct Recipe {
     commands: Vec<Vec<String>>,
     /// Files that they depend on.
     files: Vec<PathBuf>,
-    /// Whether the project itself is installed, so that the whole commit counts.
+    /// Whether the project itself is installed, or other files of it, so that the whole commit counts.
     with_project: bool,
+}
+
+impl Recipe {
+    /// Installers of whole projects bring all that they need; to put pip into an environment takes seconds.
+    fn needs_pip(&self) -> bool {
+        self.commands.iter().any(|line| !matches!(line[0].as_str(), "uv" | "poetry" | "pdm"))
+    }
 }
 
 /// What an environment is for.
@@ -113,6 +120,8 @@ fn recipe(config: &Config, folder: &Path) -> Recipe {
     ] {
         if folder.join(file).is_file() {
             let mut recipe = with(file, install, with_project);
+            let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
+            recipe.with_project |= names_files(&text);
             if is_project && !with_project {
                 recipe.commands.push(words("pip install --quiet --no-deps ."));
                 recipe.with_project = true;
@@ -122,6 +131,16 @@ fn recipe(config: &Config, folder: &Path) -> Recipe {
     }
     let commands = if is_project { vec![words("pip install --quiet .")] } else { Vec::new() };
     Recipe { commands, files: vec![folder.join("pyproject.toml")], with_project: is_project }
+}
+
+/// Whether a file of requirements leads to other files: lists, constraints, or packages that are not fetched from an index.
+fn names_files(requirements: &str) -> bool {
+    let options = ["-r", "-c", "-e", "--requirement", "--constraint", "--editable", ".", "/"];
+    let leads_on = |line: &str| {
+        let line = line.trim();
+        options.iter().any(|option| line.starts_with(option)) || line.contains("file:")
+    };
+    requirements.lines().any(leads_on)
 }
 
 /// Everything that an environment depends on.
@@ -144,19 +163,13 @@ fn digest(recipe: &Recipe, side: &Side, wanted: &Wanted<'_>) -> String {
 }
 
 fn build(recipe: &Recipe, side: &Side, python: &Path, made: &Path) -> Result<(), BuildError> {
-    let venv = |with_pip: bool| {
-        let mut command = Command::new(python);
-        command.args(["-I", "-m", "venv", "--clear"]);
-        if !with_pip {
-            command.arg("--without-pip");
-        }
-        command.arg(made);
-        command
-    };
-    if recipe.commands.is_empty() {
-        return run(venv(false), side, made);
+    let mut venv = Command::new(python);
+    venv.args(["-I", "-m", "venv", "--clear"]);
+    if !recipe.needs_pip() {
+        venv.arg("--without-pip");
     }
-    run(venv(true), side, made)?;
+    venv.arg(made);
+    run(venv, side, made)?;
     for line in &recipe.commands {
         // Of the environment, by whatever name pip is called.
         let is_pip = matches!(line[0].as_str(), "pip" | "pip3");
@@ -173,8 +186,7 @@ fn build(recipe: &Recipe, side: &Side, python: &Path, made: &Path) -> Result<(),
 
 /// Runs a command as in the activated environment.
 fn run(mut command: Command, side: &Side, made: &Path) -> Result<(), BuildError> {
-    let shown = || format!("{command:?}").replace('"', "");
-    let text = shown();
+    let shown = format!("{command:?}").replace('"', "");
     let mut path = OsString::from(made.join("bin"));
     if let Some(own) = std::env::var_os("PATH") {
         path.push(":");
@@ -186,7 +198,7 @@ fn run(mut command: Command, side: &Side, made: &Path) -> Result<(), BuildError>
     }
     command.current_dir(&side.folder).env("VIRTUAL_ENV", made).env("PATH", path);
     let output = command.stdin(Stdio::null()).output();
-    let failed = |output: String| BuildError::Failed { command: text.clone(), output };
+    let failed = |output: String| BuildError::Failed { command: shown.clone(), output };
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
@@ -213,5 +225,18 @@ fn forget_old(folder: &Path) {
     let surplus = made.len().saturating_sub(KEPT);
     for (_, path) in made.drain(..surplus) {
         let _ = fs::remove_dir_all(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_that_lead_to_other_files_are_known() {
+        for text in ["a==1\n-r more.txt\n", "./a-1.whl\n", "a @ file:///a.whl\n", "-e .\n"] {
+            assert!(names_files(text), "{text}");
+        }
+        assert!(!names_files("a==1 \\\n    --hash=sha256:00\n# -r more.txt\nb>=2\n"));
     }
 }
