@@ -275,14 +275,14 @@ impl Judge<'_> {
                 .and_then(|process| {
                     path_watch::findings(&base.runner, &both.base, process, self.context).ok()
                 })
-                .map(|found| found.iter().map(|one| relative(&one.path, &both.base)).collect()),
+                .map(|found| found.iter().map(|one| both.base.relative(&one.path)).collect()),
             _ => self
                 .baseline
                 .and_then(|baseline| baseline.entries.get(&self.entry.name))
                 .map(|recorded| recorded.sys_path.clone()),
         };
         for finding in found {
-            let path = relative(&finding.path, self.head);
+            let path = self.head.relative(&finding.path);
             let is_new = known.as_ref().is_some_and(|known| !known.contains(&path));
             let severity = match self.config.sys_path {
                 SysPathRule::All => Severity::Violation,
@@ -291,7 +291,8 @@ impl Judge<'_> {
             };
             let help = "take it off sys.path, or move it to the end".to_owned();
             let problem = Problem::violation(ProblemKind::SysPath, finding.message, help);
-            report.problems.push(Problem { severity, place: finding.added, ..problem });
+            let (place, path_entry) = (finding.added, Some(path));
+            report.problems.push(Problem { severity, place, path_entry, ..problem });
         }
     }
 }
@@ -329,12 +330,6 @@ fn blame_new_modules(report: &mut EntryReport) {
             glowplug_profile::figures::counted(u64::from(cause.modules), "module")
         );
     }
-}
-
-/// A path within a side as both sides have it.
-fn relative(path: &str, side: &Side) -> String {
-    let folder = side.folder.to_string_lossy();
-    path.strip_prefix(folder.as_ref()).unwrap_or(path).trim_start_matches('/').to_owned()
 }
 
 fn slower(comparison: &Comparison, causes: &[Cause]) -> Problem {

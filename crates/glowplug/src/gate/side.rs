@@ -109,6 +109,14 @@ impl Side {
         }
     }
 
+    /// A path as both sides have it: relative to the checkout, or to the environment, where it lies in one of them.
+    pub fn relative(&self, path: &str) -> String {
+        let environment = self.python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+        let path = Path::new(path);
+        let inside = path.strip_prefix(&self.folder).or_else(|_| path.strip_prefix(environment));
+        inside.unwrap_or(path).to_string_lossy().into_owned()
+    }
+
     fn require_file(&self, path: &str) -> Result<(), Missing> {
         let whole = self.folder.join(path);
         if whole.exists() {
@@ -192,6 +200,14 @@ impl Ready {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn paths_are_those_of_both_sides() {
+        let side = Side { folder: "/s/head".into(), python: "/e/head-1/bin/python".into() };
+        assert_eq!(side.relative("/s/head/vendor"), "vendor");
+        assert_eq!(side.relative("/s/header"), "/s/header");
+        assert_eq!(side.relative("/e/head-1/lib/x"), "lib/x");
+    }
 
     #[test]
     fn scripts_of_python_are_told_from_others() {
