@@ -44,7 +44,7 @@ ROOM = {
     "minor-faults": 30_000,
     "peak-memory": 32 << 20,
 }
-NAMES = 'forbid = ["bisect"]\nlazy = ["colorsys"]\nexclusive.data = { modules = 3 }\n'
+NAMES = 'forbid = ["unwanted"]\nlazy = ["colorsys"]\nexclusive.data = { modules = 3 }\n'
 APP = SOURCES["app.py"]
 # What is within the interpreter costs no file.
 BUILTINS = "import sys\n\nfor name in sys.builtin_module_names:\n    __import__(name)\n"
@@ -63,9 +63,9 @@ COUNTED = [
     ("syscalls", "limit", {"app.py": APP + CALLS}),
     ("minor-faults", "limit", {"app.py": APP + FAULTS}),
     ("peak-memory", "limit", {"app.py": APP + MEMORY}),
-    ("forbid", "forbidden", {"deep_one.py": "import bisect\n"}),
+    ("forbid", "forbidden", {"deep_one.py": "import unwanted\n", "unwanted.py": ""}),
     ("lazy", "not-lazy", {"deep_one.py": "import colorsys\n"}),
-    ("exclusive", "exclusive", {"data.py": "import deep_one, this_one, sched\n"}),
+    ("exclusive", "exclusive", {"data.py": "import this_one, one_more\n", "one_more.py": ""}),
 ]
 
 
@@ -191,19 +191,17 @@ def test_cpu_time_that_just_one_budget_forbids(project: Project, budgets: str) -
 
 def test_a_quota_of_memory(project: Project) -> None:
     """It is imposed or said to be impossible: either way nothing passes that was not measured."""
-    budget = 'cpu = { limit = "1000x", memory = "64m" }'
+    budget = 'cpu = { limit = "1000x", memory = "48m" }'
     project.configure(entry(budget), QUICK)
     gated = project.gate()
     if "memory cannot be limited here" in gated.done.stdout:
         assert gated.status == NOT_MEASURED, gated.explain()
         pytest.skip("memory cannot be limited here, which the gate says")
     assert gated.status == PASSED, gated.explain()
-    project.write({"app.py": "VALUE = bytearray(b'x') * (200 << 20)\n"})
+    project.write({"app.py": "VALUE = bytearray(b'x') * (100 << 20)\n"})
     gated = project.gate()
     assert gated.status == NOT_MEASURED, gated.explain()
     assert "ended with signal: 9" in gated.done.stdout, gated.explain()
-    project.configure(entry(budget.replace("64m", "400m")), QUICK)
-    assert project.gate().status == PASSED
 
 
 def test_all_kinds_of_entry_points(project: Project) -> None:

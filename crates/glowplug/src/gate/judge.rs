@@ -136,7 +136,7 @@ impl Judge<'_> {
     /// A limit that even a bare start of the interpreter breaks is a mistake in the configuration.
     fn refuse_impossible(&self, found: &[Problem]) -> Result<(), GateError> {
         let mut bare = yardstick::bare_start();
-        bare.budget.limits.clone_from(&self.entry.budget.limits);
+        bare.budget.limits = found.iter().filter_map(|one| one.figure.zip(one.limit)).collect();
         let measured = match Runner::new(self.context, self.head, &bare) {
             Ok(runner) if !self.is_command() => runner.measure().unwrap_or_default(),
             _ => return Ok(()),
