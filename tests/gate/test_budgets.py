@@ -63,7 +63,7 @@ COUNTED = [
     ("syscalls", "limit", {"app.py": APP + CALLS}),
     ("minor-faults", "limit", {"app.py": APP + FAULTS}),
     ("peak-memory", "limit", {"app.py": APP + MEMORY}),
-    ("forbid", "forbidden", {"deep_one.py": "import unwanted\n", "unwanted.py": ""}),
+    ("forbid", "forbidden", {"app.py": APP + "import unwanted\n", "unwanted.py": ""}),
     ("lazy", "not-lazy", {"deep_one.py": "import colorsys\n"}),
     ("exclusive", "exclusive", {"data.py": "import this_one, one_more\n", "one_more.py": ""}),
 ]
@@ -168,9 +168,13 @@ def test_what_a_module_alone_brings_in(project: Project) -> None:
 
 
 def spin(seconds: float) -> str:
-    """Source that computes for so long, by the CPU's clock: the same on every machine."""
+    """Source that computes for so long, by the CPU's clock: the same on every machine.
+
+    To ask that clock is a system call, so that it is asked now and then.
+    """
     until = f"until = time.process_time() + {seconds}"
-    return f"import time\n\n{until}\nwhile time.process_time() < until:\n    pass\n"
+    loop = "while time.process_time() < until:\n    for _ in range(10000):\n        pass\n"
+    return f"import time\n\n{until}\n{loop}"
 
 
 def test_cpu_time_that_just_one_budget_forbids(project: Project, budgets: str) -> None:

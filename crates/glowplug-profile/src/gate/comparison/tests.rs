@@ -201,13 +201,12 @@ proptest! {
         slower in -60.0f64..60.0,
     ) {
         let rule = Rule { percent: 0.0, milliseconds: 0.0, confidence: 0.8 };
-        let compared = |pair: &dyn Fn(&(f64, f64)) -> (f64, f64)| {
+        let compared = |mut pairs: Vec<(f64, f64)>| {
             let mut sequence = Sequence::new(rule);
-            let mut pairs = pairs.iter().map(pair);
-            pairs.find_map(|(base, head)| sequence.push(base, head)).unwrap()
+            pairs.drain(..).find_map(|(base, head)| sequence.push(base, head)).unwrap()
         };
-        let found = compared(&|(base, head)| (*base, head + slower));
-        let swapped = compared(&|(base, head)| (head + slower, *base));
+        let found = compared(pairs.iter().map(|(base, head)| (*base, head + slower)).collect());
+        let swapped = compared(pairs.iter().map(|(base, head)| (head + slower, *base)).collect());
         prop_assert!(found.pairs <= 256 && swapped.pairs <= 256);
         prop_assert!(!(found.slower && swapped.slower), "{:?} {:?}", found, swapped);
     }
