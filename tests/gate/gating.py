@@ -100,8 +100,8 @@ class Project:
         report = json.loads(out.read_text()) if out.exists() else None
         return Gated(done, report)
 
-    def git(self, *arguments: str) -> str:
-        done = subprocess.run(
+    def start_git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
             cwd=self.folder,
             env=self.env | {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z"},
@@ -109,6 +109,10 @@ class Project:
             text=True,
             check=False,
         )
+
+    def git(self, *arguments: str) -> str:
+        """What a git prints that has to succeed."""
+        done = self.start_git(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

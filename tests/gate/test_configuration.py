@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from gating import BAD_CONFIGURATION, NOT_MEASURED, PASSED, Project, line_of
 from harness.build import glowplug
+
+MISTAKES = Path(__file__).parent / "mistakes"
 
 
 @pytest.fixture
@@ -17,51 +21,44 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-@pytest.mark.parametrize(
-    ("entry", "key", "told"),
-    [
-        ('run = "app.py"\nmodlues = 3', "modlues", "did you mean `modules`?"),
-        ('run = "app.py"\nmodules = 0', "modules", "a whole number above 0"),
-        ('run = "app.py"\nmodules = 3', "modules", "no program can keep to this limit"),
-        ('run = "app.py"\npeak-memory = "1MiB"', "peak-memory", "no program can keep to this"),
-        ('run = "app.py"\ncpu = "200ms"', "cpu", "times are compared, never absolute"),
-        ('run = "gone.py"\nmodules = 300', "run", "there is no script gone.py"),
-        ('module = "gone_module"', "module", "there is no module `gone_module`"),
-        ('import = "gone_module"', "import", "there is no module `gone_module`"),
-        (
-            'console-script = "gone-tool"',
-            "console-script",
-            "there is no console script `gone-tool`",
-        ),
-        ('command = "./gone"', "command", "there is no program ./gone"),
-    ],
-)
-def test_a_mistake_names_file_line_and_key(
-    project: Project, entry: str, key: str, told: str
-) -> None:
-    project.configure(entry)
+@pytest.mark.parametrize("name", sorted(path.stem for path in MISTAKES.glob("*.toml")))
+def test_a_mistake_is_told_in_just_these_words(project: Project, name: str) -> None:
+    """Each file of `mistakes` is a configuration, and beside it stands what is said about it."""
+    text = (MISTAKES / f"{name}.toml").read_text()
+    project.write({"pyproject.toml": text.replace("PYTHON", str(project.python))})
     gated = project.gate()
-    assert gated.status == BAD_CONFIGURATION, gated.explain()
-    config = project.folder / "pyproject.toml"
-    line = line_of(config, f"{key} = ")
-    assert f"pyproject.toml:{line}:" in gated.done.stderr, gated.explain()
-    assert f"{line} | {key} = " in gated.done.stderr, gated.explain()
-    assert told in gated.done.stderr, gated.explain()
-    assert gated.report is None
+    assert (gated.status, gated.report) == (BAD_CONFIGURATION, None), gated.explain()
+    told = gated.done.stderr.replace(str(project.folder), "PROJECT")
+    told = told.replace(str(project.python), "PYTHON")
+    assert told == (MISTAKES / f"{name}.txt").read_text()
+    assert re.search(r"--> \S*pyproject\.toml:\d+:\d+\n", told), told
+
+
+IMPOSSIBLE = [
+    ("modules", "modules = 3"),
+    ("peak-memory", 'peak-memory = "1MiB"'),
+    pytest.param(
+        "instructions",
+        "instructions = 1000",
+        marks=pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "limit"), IMPOSSIBLE)
+def test_a_limit_that_no_program_can_keep_to(project: Project, key: str, limit: str) -> None:
+    project.configure(f'run = "app.py"\n{limit}')
+    gated = project.gate()
+    assert (gated.status, gated.report) == (BAD_CONFIGURATION, None), gated.explain()
+    line = line_of(project.folder / "pyproject.toml", limit)
+    for part in (f"pyproject.toml:{line}:", f"{line} | {limit}", "no program can keep to this"):
+        assert part in gated.done.stderr, gated.explain()
 
 
 def test_no_budgets_at_all(project: Project) -> None:
     gated = project.gate()
     assert gated.status == BAD_CONFIGURATION
     assert "glowplug gate init" in gated.done.stderr
-
-
-def test_an_interpreter_that_is_not_there(project: Project) -> None:
-    project.python = Path("/nonexistent/python3")
-    project.configure('run = "app.py"')
-    gated = project.gate()
-    assert gated.status == BAD_CONFIGURATION, gated.explain()
-    assert "pyproject.toml:2:" in gated.done.stderr, gated.explain()
 
 
 def test_an_entry_point_that_is_not_there(project: Project) -> None:

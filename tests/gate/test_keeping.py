@@ -128,6 +128,15 @@ def test_faults_of_sys_path_are_found_with_their_lines(project: Project) -> None
     project.configure('run = "app.py"')
     noted = project.gate()
     assert noted.status == PASSED and len(noted.entry["problems"]) == 5, noted.explain()
+    # What the baseline has is none, what comes later is.
+    assert project.run("record").returncode == 0
+    noted = project.gate()
+    assert noted.status == PASSED and len(noted.entry["problems"]) == 5, noted.explain()
+    project.write({"app.py": PATHS.replace("import mine", 'sys.path.append("new")\nimport mine')})
+    gated = project.gate()
+    assert "sys-path" in gated.kinds, gated.explain()
+    (new,) = (one for one in gated.problems if one["kind"] == "sys-path")
+    assert "/new`" in new["message"], gated.explain()
 
 
 def test_changes_that_are_not_committed_are_judged(project: Project) -> None:

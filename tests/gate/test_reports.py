@@ -43,6 +43,24 @@ def test_junit_has_a_case_for_each_kind(reports: Path) -> None:
     assert failed == ["start-forbidden-module", "start-not-lazy"]
 
 
+def test_sarif_is_as_the_standard_says(reports: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    schema = json.loads((Path(__file__).parent / "sarif.schema.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    log = json.loads((reports / "gate.sarif").read_text())
+    validator.validate(log)
+    (run,) = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        (flow,) = result["codeFlows"]
+        last = flow["threadFlows"][0]["locations"][-1]["location"]["physicalLocation"]
+        assert last == result["locations"][0]["physicalLocation"]
+    # A schema that lets everything pass would prove nothing.
+    run["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
+    assert not validator.is_valid(log)
+
+
 def test_sarif_has_places_within_the_repository(reports: Path) -> None:
     results = json.loads((reports / "gate.sarif").read_text())["runs"][0]["results"]
     found = [

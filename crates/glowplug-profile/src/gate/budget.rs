@@ -158,6 +158,13 @@ pub struct Budget {
     pub cpu: Option<CpuLimit>,
 }
 
+impl Budget {
+    /// Whether it says anything about modules by name, for which imports have to be seen.
+    pub fn names_modules(&self) -> bool {
+        !(self.forbid.is_empty() && self.lazy.is_empty() && self.exclusive.is_empty())
+    }
+}
+
 /// Names of modules: `package` is the package and all within it; with `*`, which stands for any characters, the whole name counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pattern(String);

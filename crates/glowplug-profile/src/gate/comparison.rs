@@ -6,16 +6,19 @@
 //! without any assumption on how times are distributed, which on shared machines have long tails.
 //!
 //! The pairs are looked at after [`LOOKS`] of them; the permitted rate of false alarms is shared out evenly among the looks, so that
-//! looking often does not raise it. What is settled early ends early, which with two like sides is the rule: as soon as a slowdown
-//! that counts is unlikely, there is none, which can miss one but never raises a false alarm.
+//! looking often does not raise it. A look that has too few pairs for bounds as sure as its share demands is left out, and takes no
+//! share. What is settled early ends early, which with two like sides is the rule: as soon as a slowdown that counts is unlikely,
+//! there is none, which can miss one but never raises a false alarm.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// After how many pairs there is a decision, if one can be made.
-pub const LOOKS: [usize; 4] = [16, 32, 64, 128];
+/// After how many pairs there is a decision, if one can be made. With the usual confidence the first is left out.
+pub const LOOKS: [usize; 6] = [8, 16, 32, 64, 128, 256];
+/// The same for [`Against`].
+const LOOKS_AGAINST: [usize; 4] = [6, 12, 24, 48];
 
 /// How unlikely a slowdown that counts has to be for the comparison to end without one.
 const UNLIKELY: f64 = 0.02;
@@ -65,36 +68,70 @@ pub struct Comparison {
     pub pairs: usize,
 }
 
+/// When pairs are looked at, and how likely each bound may err at each of these looks.
+#[derive(Clone, Copy, Debug)]
+struct Looks {
+    at: &'static [usize],
+    error: f64,
+}
+
+impl Looks {
+    /// Those of all that can have bounds so sure, and share the error out among them.
+    fn new(all: &'static [usize], confidence: f64) -> Looks {
+        let from = |first| Looks::sharing(&all[first..], confidence);
+        (0..all.len()).map(from).find(Looks::can_tell).unwrap_or_else(|| from(all.len() - 1))
+    }
+
+    /// The first of all that can have bounds so sure if there is no other.
+    fn once(all: &'static [usize], confidence: f64) -> Looks {
+        let only = |index: usize| Looks::sharing(&all[index..=index], confidence);
+        (0..all.len()).map(only).find(Looks::can_tell).unwrap_or_else(|| only(all.len() - 1))
+    }
+
+    fn sharing(at: &'static [usize], confidence: f64) -> Looks {
+        Looks { at, error: (1.0 - confidence) / at.len() as f64 }
+    }
+
+    fn can_tell(&self) -> bool {
+        ranks_outside(self.at[0], self.error).is_some()
+    }
+
+    fn last(&self) -> usize {
+        self.at[self.at.len() - 1]
+    }
+}
+
 /// Decides on pairs of milliseconds (base, head) as they come.
 #[derive(Clone, Debug)]
 pub struct Sequence {
     rule: Rule,
-    last_look: usize,
+    looks: Looks,
     pairs: Vec<(f64, f64)>,
 }
 
 impl Sequence {
     /// A sequence without pairs.
     pub fn new(rule: Rule) -> Sequence {
-        Sequence { rule, last_look: LOOKS[LOOKS.len() - 1], pairs: Vec::new() }
+        Sequence { rule, looks: Looks::new(&LOOKS, rule.confidence), pairs: Vec::new() }
     }
 
-    /// The same with the first look as the last: for what is to be told and decides nothing.
-    pub fn brief(self) -> Sequence {
-        Sequence { last_look: LOOKS[0], ..self }
+    /// One with a single look, as early as the confidence allows: for what is told beside a finding that there is already.
+    pub fn brief(rule: Rule) -> Sequence {
+        Sequence { rule, looks: Looks::once(&LOOKS, rule.confidence), pairs: Vec::new() }
     }
 
     /// Takes a pair; the comparison where it is decided now. It is decided at the last look at the latest.
     pub fn push(&mut self, base_ms: f64, head_ms: f64) -> Option<Comparison> {
         self.pairs.push((base_ms, head_ms));
-        if !LOOKS.contains(&self.pairs.len()) {
+        if !self.looks.at.contains(&self.pairs.len()) {
             return None;
         }
-        let comparison = self.look()?;
+        let mut shift = Shift::of(&self.differences());
+        let comparison = self.look(&mut shift)?;
         let least = self.least(comparison.base_ms);
         let settled = comparison.slower
-            || shift(&self.differences(), UNLIKELY).is_some_and(|bounds| bounds.high < least)
-            || self.pairs.len() >= self.last_look;
+            || shift.bounds(UNLIKELY).is_some_and(|bounds| bounds.high < least)
+            || self.pairs.len() >= self.looks.last();
         settled.then_some(comparison)
     }
 
@@ -107,11 +144,12 @@ impl Sequence {
         self.pairs.iter().map(|(base, head)| head - base).collect()
     }
 
-    fn look(&self) -> Option<Comparison> {
-        let error = (1.0 - self.rule.confidence) / LOOKS.len() as f64;
-        let difference_ms = shift(&self.differences(), error)?;
-        let base_ms = median(self.pairs.iter().map(|pair| pair.0).collect());
-        let head_ms = median(self.pairs.iter().map(|pair| pair.1).collect());
+    fn look(&self, shift: &mut Shift) -> Option<Comparison> {
+        let difference_ms = shift.bounds(self.looks.error)?;
+        let of_side = |side: fn(&(f64, f64)) -> f64| {
+            median(&mut self.pairs.iter().map(side).collect::<Vec<_>>())
+        };
+        let (base_ms, head_ms) = (of_side(|pair| pair.0), of_side(|pair| pair.1));
         let percent = |ms: f64| 100.0 * ms / base_ms.max(f64::MIN_POSITIVE);
         Some(Comparison {
             slower: difference_ms.low > self.least(base_ms),
@@ -132,59 +170,78 @@ impl Sequence {
 #[derive(Clone, Debug)]
 pub struct Against {
     multiple: f64,
-    confidence: f64,
+    looks: Looks,
     pairs: Vec<(f64, f64)>,
 }
 
 impl Against {
-    /// After how many pairs there is a decision, if one can be made.
-    const LOOKS: [usize; 3] = [12, 24, 48];
-
     /// A sequence without pairs.
     pub fn new(multiple: f64, confidence: f64) -> Against {
-        Against { multiple, confidence, pairs: Vec::new() }
+        Against { multiple, looks: Looks::new(&LOOKS_AGAINST, confidence), pairs: Vec::new() }
     }
 
     /// Takes a pair of positive times; the ratio where it is decided now on which side of the multiple it lies. It is decided at the
     /// last look at the latest; only where the lower bound is above the multiple does the program take more.
     pub fn push(&mut self, yardstick: f64, program: f64) -> Option<Interval> {
         self.pairs.push((yardstick, program));
-        if !Self::LOOKS.contains(&self.pairs.len()) {
+        if !self.looks.at.contains(&self.pairs.len()) {
             return None;
         }
-        let error = (1.0 - self.confidence) / Self::LOOKS.len() as f64;
-        let found = ratio(&self.pairs, error)?;
+        let mut ratio = Ratio::of(&self.pairs);
+        let found = ratio.bounds(self.looks.error)?;
         let settled = found.low > self.multiple
-            || ratio(&self.pairs, UNLIKELY).is_some_and(|bounds| bounds.high < self.multiple)
-            || Some(&self.pairs.len()) == Self::LOOKS.last();
+            || ratio.bounds(UNLIKELY).is_some_and(|bounds| bounds.high < self.multiple)
+            || self.pairs.len() >= self.looks.last();
         settled.then_some(found)
     }
 }
 
-/// The ratio head / base of pairs of positive values, each bound wrong with probability `error` at most. `None` where there are too
-/// few pairs for such bounds.
-pub fn ratio(pairs: &[(f64, f64)], error: f64) -> Option<Interval> {
-    let positive = |value: f64| value.max(f64::MIN_POSITIVE);
-    let logs: Vec<f64> =
-        pairs.iter().map(|(base, head)| (positive(*head) / positive(*base)).ln()).collect();
-    let Interval { low, middle, high } = shift(&logs, error)?;
-    Some(Interval { low: low.exp(), middle: middle.exp(), high: high.exp() })
+/// The ratio head / base of pairs of positive values.
+struct Ratio(Shift);
+
+impl Ratio {
+    fn of(pairs: &[(f64, f64)]) -> Ratio {
+        let positive = |value: f64| value.max(f64::MIN_POSITIVE);
+        let logs: Vec<f64> =
+            pairs.iter().map(|(base, head)| (positive(*head) / positive(*base)).ln()).collect();
+        Ratio(Shift::of(&logs))
+    }
+
+    /// As [`Shift::bounds`].
+    fn bounds(&mut self, error: f64) -> Option<Interval> {
+        let Interval { low, middle, high } = self.0.bounds(error)?;
+        Some(Interval { low: low.exp(), middle: middle.exp(), high: high.exp() })
+    }
 }
 
-/// The pseudomedian of differences: the median of the means of all two of them, and bounds each of which is wrong with probability
-/// `error` at most. `None` where there are too few.
-pub fn shift(differences: &[f64], error: f64) -> Option<Interval> {
-    let outside = ranks_outside(differences.len(), error)?;
-    let mut means = Vec::with_capacity(differences.len() * (differences.len() + 1) / 2);
-    for (index, one) in differences.iter().enumerate() {
-        means.extend(differences[..=index].iter().map(|other| f64::midpoint(*one, *other)));
+/// By how much paired values differ.
+struct Shift {
+    count: usize,
+    /// The means of all two of the differences, and of each with itself.
+    means: Vec<f64>,
+}
+
+impl Shift {
+    fn of(differences: &[f64]) -> Shift {
+        let count = differences.len();
+        let mut means = Vec::with_capacity(count * (count + 1) / 2);
+        for (index, one) in differences.iter().enumerate() {
+            means.extend(differences[..=index].iter().map(|other| f64::midpoint(*one, *other)));
+        }
+        Shift { count, means }
     }
-    means.sort_by(f64::total_cmp);
-    Some(Interval {
-        low: means[outside],
-        middle: median_of_sorted(&means),
-        high: means[means.len() - 1 - outside],
-    })
+
+    /// The pseudomedian of the differences, which is the median of the means, and bounds each of which is wrong with probability
+    /// `error` at most. `None` where there are too few.
+    fn bounds(&mut self, error: f64) -> Option<Interval> {
+        let outside = ranks_outside(self.count, error)?;
+        let last = self.means.len() - 1;
+        Some(Interval {
+            low: nth(&mut self.means, outside),
+            middle: median(&mut self.means),
+            high: nth(&mut self.means, last - outside),
+        })
+    }
 }
 
 /// How many of the sorted means lie outside of a bound, by count of differences and bits of the error.
@@ -224,19 +281,16 @@ fn count_ranks_outside(count: usize, error: f64) -> Option<usize> {
     outside
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    median_of_sorted(&values)
+/// The value that would stand at an index if the values were sorted. Looking for it reorders them.
+fn nth(values: &mut [f64], index: usize) -> f64 {
+    *values.select_nth_unstable_by(index, f64::total_cmp).1
 }
 
-fn median_of_sorted(values: &[f64]) -> f64 {
-    let upper = values.get(values.len() / 2).copied().unwrap_or(0.0);
-    if values.len() % 2 == 1 {
-        return upper;
-    }
-    values
-        .get((values.len() / 2).wrapping_sub(1))
-        .map_or(upper, |lower| f64::midpoint(*lower, upper))
+/// The median of at least one value. Looking for it reorders them.
+fn median(values: &mut [f64]) -> f64 {
+    let half = values.len() / 2;
+    let upper = nth(values, half);
+    if values.len() % 2 == 1 { upper } else { f64::midpoint(nth(values, half - 1), upper) }
 }
 
 #[cfg(test)]

@@ -150,6 +150,8 @@ pub struct Problem {
     pub value: Option<u64>,
     /// The limit.
     pub limit: Option<u64>,
+    /// The entry of `sys.path` that is at fault: relative to the project's folder or the environment that it lies in.
+    pub path_entry: Option<String>,
 }
 
 impl Problem {
@@ -165,6 +167,7 @@ impl Problem {
             figure: None,
             value: None,
             limit: None,
+            path_entry: None,
         }
     }
 

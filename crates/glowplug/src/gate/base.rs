@@ -20,6 +20,10 @@ pub struct Both {
     pub head_commit: String,
     /// What the reader should know.
     pub notes: Vec<String>,
+    /// Where the head's checkout of the whole repository lies; its side may be a folder below.
+    pub head_root: PathBuf,
+    /// The same of the base.
+    base_root: PathBuf,
     /// The repository, whose worktrees these are.
     repository: PathBuf,
 }
@@ -50,23 +54,28 @@ impl Both {
         })?;
         let (head_commit, notes) = head(folder)?;
         let inner = folder.strip_prefix(&repository).unwrap_or(Path::new(""));
+        // The names are of one length, so that the paths are.
+        let (base_root, head_root) = (context.scratch.join("base"), context.scratch.join("head"));
+        let side = |root: &Path| Side { folder: root.join(inner), python: python.to_owned() };
         let mut both = Both {
-            // The names are of one length, so that the paths are.
-            base: Side { folder: context.scratch.join("base"), python: python.to_owned() },
-            head: Side { folder: context.scratch.join("head"), python: python.to_owned() },
+            base: side(&base_root),
+            head: side(&head_root),
             base_commit,
             head_commit,
             notes,
+            head_root,
+            base_root,
             repository,
         };
-        both.check_out(&both.base.folder, &both.base_commit)?;
-        both.check_out(&both.head.folder, &both.head_commit)?;
-        for (side, commit) in
-            [(&mut both.base, &both.base_commit), (&mut both.head, &both.head_commit)]
-        {
+        both.check_out(&both.base_root, &both.base_commit)?;
+        both.check_out(&both.head_root, &both.head_commit)?;
+        for (which, side, commit) in [
+            ("base", &mut both.base, &both.base_commit),
+            ("head", &mut both.head, &both.head_commit),
+        ] {
             progress(&format!("building {}", commit.get(..10).unwrap_or(commit)));
-            side.folder = side.folder.join(inner);
-            side.python = environment::make(config, side, python, commit, context.environment)
+            let wanted = environment::Wanted { which, config, python, commit };
+            side.python = environment::make(&wanted, side, context.environment)
                 .map_err(|error| cannot_build(config, commit, &error))?;
         }
         Ok(both)
@@ -92,19 +101,11 @@ impl Both {
         ];
         added_lines(&git::run(&self.repository, &arguments).unwrap_or_default())
     }
-
-    /// Where a side's checkout of the whole repository lies.
-    pub fn root(&self, side: &Side) -> PathBuf {
-        let name = if side.folder == self.base.folder { "base" } else { "head" };
-        let whole = side.folder.ancestors().find(|folder| folder.ends_with(name));
-        whole.unwrap_or(&side.folder).to_owned()
-    }
 }
 
 impl Drop for Both {
     fn drop(&mut self) {
-        for side in [&self.base, &self.head] {
-            let root = self.root(side);
+        for root in [&self.base_root, &self.head_root] {
             let _ = git::run(
                 &self.repository,
                 &["worktree", "remove", "--force", &root.to_string_lossy()],
@@ -119,7 +120,11 @@ impl Drop for Both {
 fn head(folder: &Path) -> Result<(String, Vec<String>), GateError> {
     let head = git::commit(folder, "HEAD")
         .ok_or_else(|| GateError::Usage("the repository has no commit".to_owned()))?;
-    let changed = git::run(folder, &["stash", "create", "glowplug gate"]).unwrap_or_default();
+    let changed = git::run(folder, &["stash", "create", "glowplug gate"]).map_err(|error| {
+        GateError::Unmeasured(format!(
+            "changes that are not committed cannot be judged: {error}\nhelp: commit them, or take them back"
+        ))
+    })?;
     let mut notes = Vec::new();
     let untracked = git::run(folder, &["ls-files", "--others", "--exclude-standard"]);
     if untracked.is_ok_and(|files| !files.is_empty()) {

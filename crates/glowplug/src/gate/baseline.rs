@@ -1,7 +1,7 @@
 //! Figures that were recorded to be compared with later.
 
 use glowplug_profile::gate::budget::Figure;
-use glowplug_profile::gate::report::{ProblemKind, Report};
+use glowplug_profile::gate::report::Report;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,11 +33,9 @@ impl Baseline {
     pub fn of(report: &Report) -> Baseline {
         let mut entries = BTreeMap::new();
         for entry in &report.entries {
-            let on_path = entry.problems.iter().filter(|one| one.kind == ProblemKind::SysPath);
-            let path = |message: &str| message.split('`').nth(1).unwrap_or_default().to_owned();
             let recorded = Recorded {
                 figures: entry.figures.iter().map(|one| (one.figure, one.value)).collect(),
-                sys_path: on_path.map(|problem| path(&problem.message)).collect(),
+                sys_path: entry.problems.iter().filter_map(|one| one.path_entry.clone()).collect(),
             };
             entries.insert(entry.name.clone(), recorded);
         }

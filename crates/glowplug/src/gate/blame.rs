@@ -9,11 +9,10 @@ use std::path::Path;
 /// file.
 pub fn place(causes: &mut [Cause], both: &Both) {
     let changed = both.changed_lines();
-    let root = both.root(&both.head);
     for cause in causes {
         let Some(place) = &mut cause.place else { continue };
         if place.line == 0
-            && let Some(line) = changed_line(&place.file, &root, &changed)
+            && let Some(line) = changed_line(&place.file, &both.head_root, &changed)
         {
             place.line = line;
         }

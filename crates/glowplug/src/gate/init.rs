@@ -82,6 +82,7 @@ pub fn propose(
         history: History::Notes,
         sys_path: SysPathRule::Off,
         python,
+        python_span: 0..0,
         install: None,
         install_span: 0..0,
     };

@@ -135,7 +135,8 @@ impl Judge<'_> {
 
     /// A limit that even a bare start of the interpreter breaks is a mistake in the configuration.
     fn refuse_impossible(&self, found: &[Problem]) -> Result<(), GateError> {
-        let bare = yardstick::bare_start();
+        let mut bare = yardstick::bare_start();
+        bare.budget.limits = found.iter().filter_map(|one| one.figure.zip(one.limit)).collect();
         let measured = match Runner::new(self.context, self.head, &bare) {
             Ok(runner) if !self.is_command() => runner.measure().unwrap_or_default(),
             _ => return Ok(()),
@@ -222,9 +223,8 @@ impl Judge<'_> {
     fn compare(&self, report: &mut EntryReport, head: &Runner<'_>, base: &Base<'_>) {
         (self.progress)(&format!("comparing {}", self.entry.name));
         report.judge();
-        let sequence = Sequence::new(self.config.time);
         let is_decided = report.verdict == Verdict::Violated;
-        let sequence = if is_decided { sequence.brief() } else { sequence };
+        let sequence = if is_decided { Sequence::brief } else { Sequence::new }(self.config.time);
         match interleave(sequence, &base.runner, head) {
             Ok(comparison) => {
                 if comparison.slower {
@@ -275,14 +275,14 @@ impl Judge<'_> {
                 .and_then(|process| {
                     path_watch::findings(&base.runner, &both.base, process, self.context).ok()
                 })
-                .map(|found| found.iter().map(|one| relative(&one.path, &both.base)).collect()),
+                .map(|found| found.iter().map(|one| both.base.relative(&one.path)).collect()),
             _ => self
                 .baseline
                 .and_then(|baseline| baseline.entries.get(&self.entry.name))
                 .map(|recorded| recorded.sys_path.clone()),
         };
         for finding in found {
-            let path = relative(&finding.path, self.head);
+            let path = self.head.relative(&finding.path);
             let is_new = known.as_ref().is_some_and(|known| !known.contains(&path));
             let severity = match self.config.sys_path {
                 SysPathRule::All => Severity::Violation,
@@ -291,7 +291,8 @@ impl Judge<'_> {
             };
             let help = "take it off sys.path, or move it to the end".to_owned();
             let problem = Problem::violation(ProblemKind::SysPath, finding.message, help);
-            report.problems.push(Problem { severity, place: finding.added, ..problem });
+            let (place, path_entry) = (finding.added, Some(path));
+            report.problems.push(Problem { severity, place, path_entry, ..problem });
         }
     }
 }
@@ -329,12 +330,6 @@ fn blame_new_modules(report: &mut EntryReport) {
             glowplug_profile::figures::counted(u64::from(cause.modules), "module")
         );
     }
-}
-
-/// A path within a side as both sides have it.
-fn relative(path: &str, side: &Side) -> String {
-    let folder = side.folder.to_string_lossy();
-    path.strip_prefix(folder.as_ref()).unwrap_or(path).trim_start_matches('/').to_owned()
 }
 
 fn slower(comparison: &Comparison, causes: &[Cause]) -> Problem {

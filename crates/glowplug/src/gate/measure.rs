@@ -259,8 +259,11 @@ impl<'a> Runner<'a> {
         }
         for figure in self.entry.budget.limits.keys() {
             if !measured.figures.contains_key(figure) && measured.problems.is_empty() {
-                measured.problems.push(not_of_commands(*figure));
+                measured.problems.push(not_of_commands(figure.name()));
             }
+        }
+        if !self.start.is_python && self.entry.budget.names_modules() {
+            measured.problems.push(not_of_commands("which modules are loaded"));
         }
         Ok(measured)
     }
@@ -305,8 +308,8 @@ impl Failure {
     }
 }
 
-fn not_of_commands(figure: Figure) -> Problem {
-    let message = format!("{} cannot be measured of a command", figure.name());
+fn not_of_commands(what: &str) -> Problem {
+    let message = format!("{what} cannot be measured of a command that is not Python");
     let help = "name a Python program by `run`, `module`, `import` or `console-script`".to_owned();
     Problem::not_measured(message, help)
 }

@@ -200,10 +200,9 @@ fn interpreter(
     let found = Interpreter::find(&settings, environment, Some(folder));
     found.map(|found| found.path).map_err(|error| match &config.python {
         Some(python) => {
-            let at = config.source.text.find(python.as_str()).unwrap_or(0);
             let help = "install it, or name another one by `python`".to_owned();
             let message = format!("there is no interpreter {python}");
-            BadConfig::one(&config.source, at..at + python.len(), message, help).into()
+            BadConfig::one(&config.source, config.python_span.clone(), message, help).into()
         }
         None => GateError::Unmeasured(error.to_string()),
     })

@@ -109,6 +109,14 @@ impl Side {
         }
     }
 
+    /// A path as both sides have it: relative to the checkout, or to the environment, where it lies in one of them.
+    pub fn relative(&self, path: &str) -> String {
+        let environment = self.python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+        let path = Path::new(path);
+        let inside = path.strip_prefix(&self.folder).or_else(|_| path.strip_prefix(environment));
+        inside.unwrap_or(path).to_string_lossy().into_owned()
+    }
+
     fn require_file(&self, path: &str) -> Result<(), Missing> {
         let whole = self.folder.join(path);
         if whole.exists() {
@@ -151,11 +159,16 @@ impl Side {
     }
 }
 
+/// Whether a script's first line names a Python; or, as installers write where that line would be too long or have a space in it,
+/// a shell, and the second has the shell start a Python, which takes that line for a text.
 fn is_python_script(path: &Path) -> bool {
-    let mut start = [0; 128];
+    let mut start = [0; 1024];
     let read = File::open(path).and_then(|mut file| file.read(&mut start)).unwrap_or(0);
-    let line = start[..read].split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.starts_with(b"#!") && line.windows(6).any(|word| word == b"python")
+    let mut lines = start[..read].split(|byte| *byte == b'\n');
+    let (first, second) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let names_python = |line: &[u8]| line.windows(6).any(|word| word == b"python");
+    first.starts_with(b"#!")
+        && (names_python(first) || second.starts_with(b"'''exec'") && names_python(second))
 }
 
 fn shown(target: &Target) -> Vec<String> {
@@ -180,5 +193,36 @@ impl Ready {
         };
         let timeout = self.timeout.as_secs_f64().to_string();
         [name.to_owned(), value, "--timeout".to_owned(), timeout].map(OsString::from).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn paths_are_those_of_both_sides() {
+        let side = Side { folder: "/s/head".into(), python: "/e/head-1/bin/python".into() };
+        assert_eq!(side.relative("/s/head/vendor"), "vendor");
+        assert_eq!(side.relative("/s/header"), "/s/header");
+        assert_eq!(side.relative("/e/head-1/lib/x"), "lib/x");
+    }
+
+    #[test]
+    fn scripts_of_python_are_told_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tool");
+        let is_python = |text: &str| {
+            fs::write(&path, text).unwrap();
+            is_python_script(&path)
+        };
+        assert!(is_python("#!/venv/bin/python3.11\nimport sys\n"));
+        assert!(is_python("#!/usr/bin/env python3\n"));
+        let long = format!("/{}/bin/python3", "x".repeat(300));
+        let by_shell = format!("#!/bin/sh\n'''exec' {long} \"$0\" \"$@\"\n' '''\nimport sys\n");
+        assert!(is_python(&by_shell));
+        assert!(!is_python("#!/bin/sh\nexec python3 -m tool\n"));
+        assert!(!is_python("\x7fELF python"));
     }
 }

@@ -39,28 +39,45 @@ struct Recipe {
     commands: Vec<Vec<String>>,
     /// Files that they depend on.
     files: Vec<PathBuf>,
-    /// Whether the project itself is installed, so that the whole commit counts.
+    /// Whether the project itself is installed, or other files of it, so that the whole commit counts.
     with_project: bool,
 }
 
+impl Recipe {
+    /// Installers of whole projects bring all that they need; to put pip into an environment takes seconds.
+    fn needs_pip(&self) -> bool {
+        self.commands.iter().any(|line| !matches!(line[0].as_str(), "uv" | "poetry" | "pdm"))
+    }
+}
+
+/// What an environment is for.
+pub struct Wanted<'a> {
+    /// `base` or `head`. Each side has its own, also where both need the same.
+    pub which: &'a str,
+    /// How the project is installed.
+    pub config: &'a Config,
+    /// The interpreter that it is made with.
+    pub python: &'a Path,
+    /// The commit of the side.
+    pub commit: &'a str,
+}
+
 /// Makes, or finds again, the environment of a side, and returns its interpreter.
+///
+/// # Errors
+/// Where a command of the recipe fails, or there is no place for the environment.
 pub fn make(
-    config: &Config,
+    wanted: &Wanted<'_>,
     side: &Side,
-    python: &Path,
-    commit: &str,
     environment: &Environment,
 ) -> Result<PathBuf, BuildError> {
-    let recipe = recipe(config, &side.folder);
-    let name = side.folder.components().any(|part| part.as_os_str() == "base");
-    let which = if name { "base" } else { "head" };
-    let digest = digest(&recipe, side, python, commit, which);
+    let recipe = recipe(wanted.config, &side.folder);
     let folder = environments(environment)?;
-    let made = folder.join(format!("{which}-{digest}"));
+    let made = folder.join(format!("{}-{}", wanted.which, digest(&recipe, side, wanted)));
     let interpreter = made.join("bin/python");
     if !made.join("complete").exists() {
         let _ = fs::remove_dir_all(&made);
-        build(&recipe, side, python, &made)?;
+        build(&recipe, side, wanted.python, &made)?;
         fs::write(made.join("complete"), "")
             .map_err(|error| BuildError::NoFolder(error.to_string()))?;
         forget_old(&folder);
@@ -103,6 +120,8 @@ fn recipe(config: &Config, folder: &Path) -> Recipe {
     ] {
         if folder.join(file).is_file() {
             let mut recipe = with(file, install, with_project);
+            let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
+            recipe.with_project |= names_files(&text);
             if is_project && !with_project {
                 recipe.commands.push(words("pip install --quiet --no-deps ."));
                 recipe.with_project = true;
@@ -114,11 +133,22 @@ fn recipe(config: &Config, folder: &Path) -> Recipe {
     Recipe { commands, files: vec![folder.join("pyproject.toml")], with_project: is_project }
 }
 
-/// Everything that an environment depends on. Each side has its own, also where both need the same.
-fn digest(recipe: &Recipe, side: &Side, python: &Path, commit: &str, which: &str) -> String {
-    let real = fs::canonicalize(python).unwrap_or_else(|_| python.to_owned());
+/// Whether a file of requirements leads to other files: lists, constraints, or packages that are not fetched from an index.
+fn names_files(requirements: &str) -> bool {
+    let options = ["-r", "-c", "-e", "--requirement", "--constraint", "--editable", ".", "/"];
+    let leads_on = |line: &str| {
+        let line = line.trim();
+        options.iter().any(|option| line.starts_with(option)) || line.contains("file:")
+    };
+    requirements.lines().any(leads_on)
+}
+
+/// Everything that an environment depends on.
+fn digest(recipe: &Recipe, side: &Side, wanted: &Wanted<'_>) -> String {
+    let Wanted { which, python, commit, .. } = wanted;
+    let real = fs::canonicalize(python).unwrap_or_else(|_| (*python).to_owned());
     let mut parts: Vec<Vec<u8>> = vec![
-        which.into(),
+        (*which).into(),
         python.as_os_str().as_bytes().into(),
         real.as_os_str().as_bytes().into(),
     ];
@@ -126,26 +156,20 @@ fn digest(recipe: &Recipe, side: &Side, python: &Path, commit: &str, which: &str
     parts.extend(recipe.files.iter().map(|file| fs::read(file).unwrap_or_default()));
     if recipe.with_project {
         let tree = git::run(&side.folder, &["rev-parse", &format!("{commit}^{{tree}}")]);
-        parts.push(tree.unwrap_or_else(|_| commit.to_owned()).into_bytes());
+        parts.push(tree.unwrap_or_else(|_| (*commit).to_owned()).into_bytes());
     }
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     crate::key::digest("gate environment", &parts).hex()
 }
 
 fn build(recipe: &Recipe, side: &Side, python: &Path, made: &Path) -> Result<(), BuildError> {
-    let venv = |with_pip: bool| {
-        let mut command = Command::new(python);
-        command.args(["-I", "-m", "venv", "--clear"]);
-        if !with_pip {
-            command.arg("--without-pip");
-        }
-        command.arg(made);
-        command
-    };
-    if recipe.commands.is_empty() {
-        return run(venv(false), side, made);
+    let mut venv = Command::new(python);
+    venv.args(["-I", "-m", "venv", "--clear"]);
+    if !recipe.needs_pip() {
+        venv.arg("--without-pip");
     }
-    run(venv(true), side, made)?;
+    venv.arg(made);
+    run(venv, side, made)?;
     for line in &recipe.commands {
         // Of the environment, by whatever name pip is called.
         let is_pip = matches!(line[0].as_str(), "pip" | "pip3");
@@ -162,8 +186,7 @@ fn build(recipe: &Recipe, side: &Side, python: &Path, made: &Path) -> Result<(),
 
 /// Runs a command as in the activated environment.
 fn run(mut command: Command, side: &Side, made: &Path) -> Result<(), BuildError> {
-    let shown = || format!("{command:?}").replace('"', "");
-    let text = shown();
+    let shown = format!("{command:?}").replace('"', "");
     let mut path = OsString::from(made.join("bin"));
     if let Some(own) = std::env::var_os("PATH") {
         path.push(":");
@@ -175,7 +198,7 @@ fn run(mut command: Command, side: &Side, made: &Path) -> Result<(), BuildError>
     }
     command.current_dir(&side.folder).env("VIRTUAL_ENV", made).env("PATH", path);
     let output = command.stdin(Stdio::null()).output();
-    let failed = |output: String| BuildError::Failed { command: text.clone(), output };
+    let failed = |output: String| BuildError::Failed { command: shown.clone(), output };
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
@@ -202,5 +225,18 @@ fn forget_old(folder: &Path) {
     let surplus = made.len().saturating_sub(KEPT);
     for (_, path) in made.drain(..surplus) {
         let _ = fs::remove_dir_all(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_that_lead_to_other_files_are_known() {
+        for text in ["a==1\n-r more.txt\n", "./a-1.whl\n", "a @ file:///a.whl\n", "-e .\n"] {
+            assert!(names_files(text), "{text}");
+        }
+        assert!(!names_files("a==1 \\\n    --hash=sha256:00\n# -r more.txt\nb>=2\n"));
     }
 }

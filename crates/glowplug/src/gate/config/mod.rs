@@ -36,6 +36,8 @@ pub struct Config {
     pub sys_path: SysPathRule,
     /// The interpreter, as it is written.
     pub python: Option<String>,
+    /// Where that stands.
+    pub python_span: Range<usize>,
     /// The commands that install what the project needs, instead of those that its lock or requirements file calls for.
     pub install: Option<Vec<String>>,
     /// Where `install` stands, or the table where it does not.
@@ -187,6 +189,7 @@ fn config(reader: &Reader<'_>, source: &Source) -> Config {
             .value("sys-path", "one of \"new\", \"all\", \"off\"", rule)
             .unwrap_or(SysPathRule::New),
         python: reader.text("python"),
+        python_span: reader.span_of("python"),
         install: reader.texts("install"),
         install_span: reader.span_of("install"),
     }
