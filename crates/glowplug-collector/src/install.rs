@@ -14,10 +14,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the steps at the first import for which importlib and zipimport are there: that of `encodings`.
-pub fn when_ready(api: &'static Api) {
+/// Installs the steps at the first import for which importlib and zipimport are there: that of `encodings`. Whether it has done so
+/// now.
+pub fn when_ready(api: &'static Api) -> bool {
     if INSTALLED.load(Ordering::Relaxed) {
-        return;
+        return false;
     }
     // SAFETY: called by Python while it imports, so with the GIL; the references are borrowed.
     let modules = unsafe { (api.PyImport_GetModuleDict)() };
@@ -31,10 +32,10 @@ pub fn when_ready(api: &'static Api) {
     let (Some(bootstrap), Some(external), Some(zip)) =
         (module(c"_frozen_importlib"), module(c"_frozen_importlib_external"), module(c"zipimport"))
     else {
-        return;
+        return false;
     };
     if INSTALLED.swap(true, Ordering::Relaxed) {
-        return;
+        return false;
     }
     Sample::calibrate();
     note_prices();
@@ -55,6 +56,7 @@ pub fn when_ready(api: &'static Api) {
         usage::install(api);
     }
     crate::hooks::count_allocations(api);
+    true
 }
 
 /// Replaces a function of a module.

@@ -10,6 +10,7 @@
 
 mod api;
 mod audit;
+mod codes;
 mod counters;
 mod environment;
 mod hooks;
