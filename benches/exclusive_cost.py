@@ -1,24 +1,23 @@
 """Compares predicted exclusive cost with what leaving a module out really saves.
 
     python benches/exclusive_cost.py GLOWPLUG NAME=PYTHON... --samples FILE [--seconds N]
-    python benches/exclusive_cost.py --report --samples FILE
 
 The first run of a program chooses modules whose predicted saving is at least --least, spread evenly
 over the ranking. Then, in each round, the program runs under the profiler as it is, and once for
 each module with that module, and all modules within it, replaced by stubs that answer every
-attribute. Samples are added to a file; several calls can share one, each beginning with what has
-the fewest rounds.
+attribute; a module without which the program fails gives way to the next in the ranking. Samples
+are added to a file; several calls can share one, each goes on with what has the fewest rounds.
 
-A run's CPU time is the sum of the CPU times of its modules and of what is outside of any; each is
-taken as the median over the rounds, so what disturbs single runs falls away. How fast the machine
-was under either side is the weighted median of the quotients of the modules that both sides loaded;
-it is evened out. What leaving the module out saves is the difference: what is no longer loaded, and
-what became cheaper or dearer elsewhere. Its error is the standard error by the jackknife over
-the rounds.
+A run's CPU time is the sum of those of its modules, of what is outside of any, and of garbage
+collections; each is taken as the median over the rounds, so what disturbs single runs falls away.
+How fast the machine was under either side is the weighted median of the quotients of the modules
+that both sides loaded; it is evened out. What leaving the module out saves is the difference: what
+is no longer loaded, and what became cheaper or dearer elsewhere. Its error is the standard error
+by the jackknife over the rounds.
 
 A measurement whose error is more than half of the 15% that it is to decide about resolves nothing:
 it is listed, and counts neither for nor against. A module without which the program fails cannot
-be compared; it is reported and not counted. Prints JSON.
+be compared; it is reported and not counted. `--seconds 0` only reports. Prints JSON.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 from profiled_programs import arguments, chosen, profile
@@ -40,6 +40,8 @@ WITHIN = 0.15
 LEAST_ROUNDS = 5
 # The name of the side that leaves nothing out.
 WHOLE = ""
+# What stands among the modules for the program itself and for garbage collections.
+OUTSIDE, COLLECTIONS = "__main__", "garbage collections"
 
 # The stand-in for a class or function can be called, derived from, subscripted and decorated with.
 STUB = """
@@ -86,17 +88,25 @@ class Sample:
         self.own: dict[str, float] = defaultdict(float)
         self.exclusive: dict[str, float] = {}
         for module in process["modules"]:
-            self.own[module["name"]] += module["own"]["cpu_ns"] / 1e6
-            if module["outcome"] == "loaded" and module["name"] != "__main__":
+            own = module["own"]
+            collecting = min(own["gc_ns"], own["cpu_ns"])
+            self.own[module["name"]] += (own["cpu_ns"] - collecting) / 1e6
+            self.own[COLLECTIONS] += collecting / 1e6
+            if module["outcome"] == "loaded" and module["name"] != OUTSIDE:
                 self.exclusive[module["name"]] = module["exclusive"]["cpu_ns"] / 1e6
 
 
-def chosen_modules(predicted: dict[str, float], least: float, most: int) -> list[str]:
+def chosen_modules(
+    predicted: dict[str, float], failed: set[str], options: argparse.Namespace
+) -> list[str]:
     """At most so many of the modules that are worth it, evenly over their ranking."""
-    ranked = sorted((n for n, ms in predicted.items() if ms >= least), key=lambda n: -predicted[n])
-    if len(ranked) <= most:
-        return ranked
-    return [ranked[i * len(ranked) // most] for i in range(most)]
+    worth = (name for name, ms in predicted.items() if ms >= options.least)
+    ranked = sorted(worth, key=lambda name: -predicted[name])
+    places = min(options.most_modules, len(ranked))
+    bounds = [place * len(ranked) // places for place in range(places + 1)] if places else [0]
+    parts = [ranked[begin:end] for begin, end in pairwise(bounds)]
+    alive = (next((name for name in part if name not in failed), None) for part in parts)
+    return [name for name in alive if name]
 
 
 class Samples:
@@ -149,10 +159,8 @@ def collect(samples: Samples, options: argparse.Namespace) -> None:
         if not runs[WHOLE]:
             samples.add(name, WHOLE, run(options.glowplug, python, left_out(WHOLE, code)))
         first = runs[WHOLE][0].exclusive
-        for module in [*chosen_modules(first, options.least, options.most_modules), WHOLE]:
-            if module not in samples.failed[name]:
-                found = run(options.glowplug, python, left_out(module, code))
-                samples.add(name, module, found)
+        for module in [*chosen_modules(first, samples.failed[name], options), WHOLE]:
+            samples.add(name, module, run(options.glowplug, python, left_out(module, code)))
 
 
 def medians(runs: list[Sample]) -> dict[str, float]:
@@ -175,7 +183,8 @@ def weighted_median(pairs: list[tuple[float, float]]) -> float:
 def saving(whole: list[Sample], without: list[Sample]) -> float:
     """What leaving the module out saves, milliseconds at the speed of the whole side."""
     before, after = medians(whole), medians(without)
-    common = [n for n in before.keys() & after.keys() if before[n] > 0 and after[n] > 0]
+    both = before.keys() & after.keys() - {OUTSIDE, COLLECTIONS}
+    common = [n for n in both if before[n] > 0 and after[n] > 0]
     speed = weighted_median([(after[n] / before[n], before[n]) for n in common])
     return sum(before.values()) - sum(after.values()) / speed
 
@@ -186,7 +195,8 @@ def jackknife(whole: list[Sample], without: list[Sample]) -> float:
     groups = min(rounds, 10)
     pick = [[i for i in range(rounds) if i % groups != group] for group in range(groups)]
     partial = [saving([whole[i] for i in some], [without[i] for i in some]) for some in pick]
-    return math.sqrt((groups - 1) / groups * sum((p - statistics.mean(partial)) ** 2 for p in partial))
+    spread = sum((p - statistics.mean(partial)) ** 2 for p in partial)
+    return math.sqrt((groups - 1) / groups * spread)
 
 
 def row(module: str, whole: list[Sample], without: list[Sample]) -> dict:

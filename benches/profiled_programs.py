@@ -62,7 +62,8 @@ def profile(glowplug: str, python: str, code: str, *options: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "profile.json"
         command = [glowplug, "profile", *options, "--json", str(out), "--python", python]
-        subprocess.run([*command, "-c", code], check=True, env=environment())
+        done = subprocess.run([*command, "-c", code], env=environment(), capture_output=True)
+        done.check_returncode()
         return json.loads(out.read_text())
 
 

@@ -349,7 +349,7 @@ unsafe extern "C" fn collection(_: Ref, values: *const Ref, count: isize, names:
     thread_local! {
         static BEGAN: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
     }
-    let now = snapshot::clock(libc::CLOCK_MONOTONIC);
+    let now = snapshot::clock(libc::CLOCK_THREAD_CPUTIME_ID);
     let began = BEGAN.with(|began| began.replace(now));
     if api::text(arguments.get(0)) == Some(b"stop") && began > 0 {
         counters::add(|counters| counters.gc_ns += now - began);
