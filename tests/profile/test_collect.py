@@ -56,6 +56,27 @@ def test_known_costs_on_minors_that_are_not_frozen(tmp_path):
     on_other_minors(tmp_path, check_known_costs)
 
 
+def check_audit_events(folder: Path, python: Path) -> None:
+    size = 4_000_000
+    write(folder, large=f"DATA = {'x' * size!r}", main="import large")
+    command = [python, "-c", "import large"]
+    subprocess.run(command, cwd=folder, env=clean_environment(), check=True)
+    found = start(folder, "main.py", python=python).module("large")
+    assert found["bytecode"] == "cached"
+    copies = found["own"]["allocated_bytes"] // size
+    # The file, which is cut to its length once it has been read, the marshalled text, the string.
+    assert copies == 3
+
+
+def test_audit_events_are_told_nobody(tmp_path, every_interpreter):
+    """While there is an audit hook, CPython copies what is unmarshalled for it."""
+    check_audit_events(tmp_path, every_interpreter.path)
+
+
+def test_audit_events_on_minors_that_are_not_frozen(tmp_path):
+    on_other_minors(tmp_path, check_audit_events)
+
+
 def test_every_importer_has_its_place(tmp_path, python):
     write(
         tmp_path,

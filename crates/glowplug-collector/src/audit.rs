@@ -8,6 +8,7 @@
 
 use crate::api::{self, Allocator, Api, Ref, api};
 use crate::install;
+use crate::snapshot::Sample;
 use crate::start::{Ending, note_end};
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -46,18 +47,16 @@ unsafe extern "C" fn give_block(_: *mut c_void, size: usize) -> *mut c_void {
     if size <= size_of::<Block>() { BLOCK.0.get().cast() } else { ptr::null_mut() }
 }
 
-/// Takes the hook out of Python's list. Whether it could; then the end of the interpreter is noted by `Py_AtExit`.
-fn stop_listening(api: &Api) -> bool {
-    let Some(head) = head_of_list() else { return false };
+/// Takes the hook out of Python's list, if that can be done; then the end of the interpreter is noted by `Py_AtExit`.
+fn stop_listening(api: &Api) {
+    let Some(head) = head_of_list() else { return };
     // SAFETY: the hook is being called, so its thread holds the GIL; whoever goes through the list goes on from the block, which is
     // never freed. Hooks that are added later come behind the last of the list.
     unsafe {
-        if (api.Py_AtExit)(finalized) != 0 {
-            return false;
+        if (api.Py_AtExit)(finalized) == 0 {
+            head.write((*BLOCK.0.get())[0]);
         }
-        head.write((*BLOCK.0.get())[0]);
     }
-    true
 }
 
 /// Where Python keeps the address of its first audit hook: the one word of its state that leads to the block. `None` where another
@@ -106,11 +105,11 @@ unsafe extern "C" fn hook(event: *const c_char, _arguments: Ref, _data: *mut c_v
     // SAFETY: events have NUL-ended names.
     let event = unsafe { CStr::from_ptr(event) }.to_bytes();
     match event {
-        b"import" => {
+        b"import" if !install::is_done() => Sample::whole(|| {
             if install::when_ready(api()) {
                 stop_listening(api());
             }
-        }
+        }),
         b"cpython._PySys_ClearAuditHooks" => {
             note_end(Ending::Finalized);
             keep_block(api());

@@ -4,7 +4,7 @@ use crate::api::{Api, MethodDef, Owned, Ref};
 use crate::counters;
 use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{Sample, TIMED, clock, clocks, snapshot};
+use crate::snapshot::{Sample, clock, clocks, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -14,12 +14,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the steps at the first import for which importlib and zipimport are there: that of `encodings`. Whether it has done so
-/// now.
+/// Whether the steps are installed.
+pub fn is_done() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
+}
+
+/// Installs the steps, once, at the first import for which importlib and zipimport are there: that of `encodings`. Whether it has done
+/// so now.
 pub fn when_ready(api: &'static Api) -> bool {
-    if INSTALLED.load(Ordering::Relaxed) {
-        return false;
-    }
     // SAFETY: called by Python while it imports, so with the GIL; the references are borrowed.
     let modules = unsafe { (api.PyImport_GetModuleDict)() };
     let module = |name: &CStr| -> Option<Owned> {
@@ -176,7 +178,6 @@ fn note_prices() {
     ];
     usage::READS.store(0, Ordering::Relaxed);
     counters::add(|counters| counters.allocations -= COUNTS);
-    TIMED.fetch_add(moments[4] - moments[0], Ordering::Relaxed);
     let spent = |index: usize| moments[index] - moments[index - 1];
     trace::note(
         Kind::Price,

@@ -266,7 +266,9 @@ fn with_code(code: Ref) -> Ref {
 unsafe extern "C" fn load_unlocked(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
+    let sample = Sample::begin();
     note_spec(arguments.get(0));
+    sample.end();
     LOAD.call(&arguments)
 }
 
@@ -295,7 +297,9 @@ unsafe extern "C" fn get_data(this: Ref, values: *const Ref, count: isize, names
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
     let outcome = short_phase(Phase::Read, || GET_DATA.call_of(this, &arguments));
+    let sample = Sample::begin();
     note_data(arguments.get(0), outcome);
+    sample.end();
     outcome
 }
 
@@ -314,6 +318,7 @@ unsafe extern "C" fn finder(this: Ref, values: *const Ref, count: isize, names: 
     let begin = snapshot::clock(libc::CLOCK_MONOTONIC);
     let outcome = FINDER.call_of(this, &arguments);
     let spent = snapshot::clock(libc::CLOCK_MONOTONIC) - begin;
+    let sample = Sample::begin();
     let found = !outcome.is_null() && outcome != none();
     let raised = Raised::set_aside();
     // SAFETY: `this` is a FileFinder, and the caller holds the GIL.
@@ -321,6 +326,7 @@ unsafe extern "C" fn finder(this: Ref, values: *const Ref, count: isize, names: 
     let number = path.map_or(0, |path| intern::object(path.get()));
     trace::note(Kind::Lookup, u8::from(found), number, &[&[spent]]);
     drop(raised);
+    sample.end();
     outcome
 }
 
