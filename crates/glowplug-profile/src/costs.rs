@@ -299,6 +299,18 @@ mod tests {
         assert_eq!(exclusive(&mut process), [15, 2 + 4 + 8, 4 + 8, 8]);
     }
 
+    #[test]
+    fn collections_belong_to_who_allocated_wherever_they_fell() {
+        let mut process = process(4, &[(0, 1), (0, 2), (0, 3)]);
+        for (module, (gc_ns, allocations)) in
+            process.modules.iter_mut().zip([(0, 0), (0, 300), (800, 100), (0, 0)])
+        {
+            module.own = Cost { cpu_ns: 1000, gc_ns, allocations, ..Cost::default() };
+        }
+        assert_eq!(exclusive(&mut process), [4000, 1600, 400, 1000]);
+        assert_eq!(process.modules[2].own.cpu_ns, 1000);
+    }
+
     /// What cannot be reached without a module and those within it, by search: the definition.
     fn by_definition(process: &Process, without: u32) -> u64 {
         let count = process.modules.len();
