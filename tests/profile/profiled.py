@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from harness.build import glowplug
 from harness.interpreters import clean_environment
 
@@ -18,6 +20,17 @@ def other_minors() -> list[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     wanted = ("3.9.*", "3.14.*", "3.15.*")
     return sorted(path for one in wanted for path in pyenv.glob(f"versions/{one}/bin/python3"))
+
+
+def on_other_minors(folder: Path, check: Callable[[Path, Path], None]) -> None:
+    """Calls `check(folder of its own, interpreter)` for each of them; skips where there is none."""
+    minors = other_minors()
+    if not minors:
+        pytest.skip("no CPython 3.9, 3.14 or 3.15 here")
+    for index, minor in enumerate(minors):
+        own = folder / str(index)
+        own.mkdir()
+        check(own, minor)
 
 
 class Profiled:

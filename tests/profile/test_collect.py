@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness.build import glowplug
 from harness.interpreters import clean_environment, default_interpreter
-from profiled import BURN, check_sums, other_minors, start, write
+from profiled import BURN, check_sums, on_other_minors, start, write
 
 
 @pytest.fixture
@@ -53,12 +53,28 @@ def test_known_costs_are_charged_to_their_modules(tmp_path, every_interpreter):
 
 
 def test_known_costs_on_minors_that_are_not_frozen(tmp_path):
-    minors = other_minors()
-    if not minors:
-        pytest.skip("no CPython 3.9, 3.14 or 3.15 here")
-    for index, minor in enumerate(minors):
-        (tmp_path / str(index)).mkdir()
-        check_known_costs(tmp_path / str(index), minor)
+    on_other_minors(tmp_path, check_known_costs)
+
+
+def check_audit_events(folder: Path, python: Path) -> None:
+    size = 4_000_000
+    write(folder, large=f"DATA = {'x' * size!r}", main="import large")
+    command = [python, "-c", "import large"]
+    subprocess.run(command, cwd=folder, env=clean_environment(), check=True)
+    found = start(folder, "main.py", python=python).module("large")
+    assert found["bytecode"] == "cached"
+    copies = found["own"]["allocated_bytes"] // size
+    # The file, which is cut to its length once it has been read, the marshalled text, the string.
+    assert copies == 3
+
+
+def test_audit_events_are_told_nobody(tmp_path, every_interpreter):
+    """While there is an audit hook, CPython copies what is unmarshalled for it."""
+    check_audit_events(tmp_path, every_interpreter.path)
+
+
+def test_audit_events_on_minors_that_are_not_frozen(tmp_path):
+    on_other_minors(tmp_path, check_audit_events)
 
 
 def test_every_importer_has_its_place(tmp_path, python):

@@ -17,8 +17,8 @@ pub struct Object {
 /// A reference to a Python object, owned or borrowed as each function says; may be null.
 pub type Ref = *mut Object;
 
-/// `PyCFunctionWithKeywords`.
-pub type Function = unsafe extern "C" fn(Ref, Ref, Ref) -> Ref;
+/// `PyCFunctionFastWithKeywords`: the object that it is bound to, the arguments, how many are positional, and the names of the others.
+pub type Function = unsafe extern "C" fn(Ref, *const Ref, isize, Ref) -> Ref;
 
 /// `PyMethodDef`.
 #[repr(C)]
@@ -36,8 +36,8 @@ pub struct MethodDef {
 // SAFETY: the pointers lead to constants.
 unsafe impl Sync for MethodDef {}
 
-/// `METH_VARARGS | METH_KEYWORDS`.
-pub const WITH_KEYWORDS: c_int = 3;
+/// `METH_FASTCALL | METH_KEYWORDS`.
+pub const WITH_KEYWORDS: c_int = 0x82;
 
 /// `PyMemAllocatorEx`.
 #[derive(Clone, Copy)]
@@ -116,6 +116,9 @@ api! {
     PyObject_GetAttrString: fn(Ref, *const c_char) -> Ref;
     PyObject_SetAttrString: fn(Ref, *const c_char, Ref) -> c_int;
     PyObject_Call: fn(Ref, Ref, Ref) -> Ref;
+    PyObject_VectorcallDict: fn(Ref, *const Ref, usize, Ref) -> Ref;
+    PyDict_New: fn() -> Ref;
+    PyDict_SetItem: fn(Ref, Ref, Ref) -> c_int;
     PyObject_Size: fn(Ref) -> isize;
     PyObject_Type: fn(Ref) -> Ref;
     PyCFunction_NewEx: fn(*const MethodDef, Ref, Ref) -> Ref;
@@ -142,6 +145,8 @@ api! {
     PyFrame_GetLineNumber: fn(Ref) -> c_int;
     PyMem_GetAllocator: fn(c_int, *mut Allocator);
     PyMem_SetAllocator: fn(c_int, *const Allocator);
+    PyBytes_AsStringAndSize: fn(Ref, *mut *mut c_char, *mut isize) -> c_int;
+    Py_AtExit: fn(unsafe extern "C" fn()) -> c_int;
     Py_IncRef: fn(Ref);
     Py_DecRef: fn(Ref);
     Py_GetVersion: fn() -> *const c_char;
@@ -176,6 +181,33 @@ pub fn symbol(name: &str) -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
+/// Bytes of the object that a symbol names, as its library says; 0 where that is not known.
+pub fn size_of_symbol(symbol: *const c_void) -> usize {
+    /// `RTLD_DL_SYMENT`: the symbol's entry is wanted.
+    const ENTRY: c_int = 1;
+    let mut entry: *mut c_void = ptr::null_mut();
+    // SAFETY: Dl_info is plain data, for which zeros are valid; the loader fills both variables, and keeps the entry as long as the
+    // library.
+    unsafe {
+        let mut library: libc::Dl_info = core::mem::zeroed();
+        if libc::dladdr1(symbol, &raw mut library, &raw mut entry, ENTRY) == 0 || entry.is_null() {
+            return 0;
+        }
+        (*entry.cast::<libc::Elf64_Sym>()).st_size as usize
+    }
+}
+
+/// The second number of this Python's version.
+pub fn minor() -> u32 {
+    static MINOR: OnceLock<u32> = OnceLock::new();
+    *MINOR.get_or_init(|| {
+        // SAFETY: a constant string.
+        let version = unsafe { CStr::from_ptr((api().Py_GetVersion)()) }.to_bytes();
+        let number = version.split(|&byte| byte == b'.').nth(1).unwrap_or_default();
+        number.iter().fold(0, |number, &digit| number * 10 + u32::from(digit.wrapping_sub(b'0')))
+    })
+}
+
 /// An owned reference.
 pub struct Owned(Ref);
 
@@ -188,6 +220,11 @@ impl Owned {
             return None;
         }
         Some(Owned(reference))
+    }
+
+    /// Takes over a reference that may be null, without an error.
+    pub fn take_or_null(reference: Ref) -> Option<Owned> {
+        (!reference.is_null()).then_some(Owned(reference))
     }
 
     /// A reference of our own to what is borrowed; `None` for null.
@@ -234,6 +271,22 @@ pub fn attribute(object: Ref, name: &CStr) -> Option<Owned> {
     Owned::take(unsafe { (api().PyObject_GetAttrString)(object, name.as_ptr()) })
 }
 
+/// The class of a borrowed object.
+pub fn class_of(object: Ref) -> Option<Owned> {
+    // SAFETY: called with the GIL on a live object.
+    Owned::take(unsafe { (api().PyObject_Type)(object) })
+}
+
+/// Whether a borrowed object is a class.
+pub fn is_class(object: Ref) -> bool {
+    static TYPE: OnceLock<usize> = OnceLock::new();
+    let of_classes = *TYPE.get_or_init(|| symbol("PyType_Type\0").map_or(0, |kind| kind as usize));
+    // SAFETY: called with the GIL on classes.
+    class_of(object).is_some_and(|class| unsafe {
+        of_classes != 0 && (api().PyType_IsSubtype)(class.get(), of_classes as Ref) != 0
+    })
+}
+
 /// A member of a module's dictionary, past whatever reads its attributes.
 pub fn member(module: Ref, name: &CStr) -> Option<Owned> {
     // SAFETY: called with the GIL; what is no module has no dictionary, which is an error and is cleared.
@@ -272,12 +325,89 @@ pub fn none() -> Ref {
     found
 }
 
-/// A positional argument, borrowed; null where there is none.
-pub fn positional(arguments: Ref, index: isize) -> Ref {
-    // SAFETY: `arguments` is the tuple that Python called a function with.
+/// The arguments that Python calls a [`Function`] with; all are borrowed.
+#[derive(Clone, Copy)]
+pub struct Arguments {
+    values: *const Ref,
+    positional: usize,
+    /// A tuple, or null.
+    names: Ref,
+}
+
+impl Arguments {
+    /// Those of a call.
+    ///
+    /// # Safety
+    /// They are what Python called a [`Function`] with, which has not returned yet.
+    pub unsafe fn new(values: *const Ref, positional: isize, names: Ref) -> Arguments {
+        Arguments { values, positional: usize::try_from(positional).unwrap_or(0), names }
+    }
+
+    /// The positional ones.
+    pub fn positional(&self) -> &[Ref] {
+        if self.positional == 0 {
+            return &[];
+        }
+        // SAFETY: Python passes as many as it says, and they live as long as the call.
+        unsafe { core::slice::from_raw_parts(self.values, self.positional) }
+    }
+
+    /// A positional one; null where there is none.
+    pub fn get(&self, index: usize) -> Ref {
+        self.positional().get(index).copied().unwrap_or(ptr::null_mut())
+    }
+
+    /// Whether some are passed by name.
+    pub fn are_named(&self) -> bool {
+        !self.names.is_null()
+    }
+
+    /// Calls another function with them. The answer is a new reference, or null and an error.
+    pub fn call(&self, function: Ref) -> Ref {
+        self.call_with(function, self.positional())
+    }
+
+    /// Calls a function with `this` in front of them, as it takes the arguments of a method.
+    pub fn call_method(&self, function: Ref, this: Ref) -> Ref {
+        /// No method that is called so takes more.
+        const MOST: usize = 8;
+        let mut whole = [this; MOST];
+        let given = &self.positional()[..self.positional.min(MOST - 1)];
+        whole[1..=given.len()].copy_from_slice(given);
+        self.call_with(function, &whole[..=given.len()])
+    }
+
+    fn call_with(&self, function: Ref, positional: &[Ref]) -> Ref {
+        let named = self.are_named().then(|| self.named());
+        let named = named.as_ref().map_or(ptr::null_mut(), |named| named.0);
+        // SAFETY: called with the GIL; the arguments are borrowed from our caller, and the function is alive.
+        unsafe {
+            (api().PyObject_VectorcallDict)(function, positional.as_ptr(), positional.len(), named)
+        }
+    }
+
+    /// Those passed by name, as a dictionary.
+    fn named(&self) -> Owned {
+        // SAFETY: called with the GIL; the values of named arguments lie behind the positional ones, in the order of their names. An
+        // exhausted memory leaves an error, with which the call fails.
+        unsafe {
+            let named = Owned((api().PyDict_New)());
+            for index in 0..(api().PyTuple_Size)(self.names) {
+                let name = (api().PyTuple_GetItem)(self.names, index);
+                let value = *self.values.add(self.positional + index as usize);
+                (api().PyDict_SetItem)(named.get(), name, value);
+            }
+            named
+        }
+    }
+}
+
+/// An item of a tuple, borrowed; null where there is none.
+pub fn item(tuple: Ref, index: isize) -> Ref {
+    // SAFETY: called with the GIL on a tuple.
     unsafe {
-        if index < (api().PyTuple_Size)(arguments) {
-            (api().PyTuple_GetItem)(arguments, index)
+        if index < (api().PyTuple_Size)(tuple) {
+            (api().PyTuple_GetItem)(tuple, index)
         } else {
             ptr::null_mut()
         }

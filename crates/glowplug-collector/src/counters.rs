@@ -29,7 +29,7 @@ pub struct Counters {
     pub files_opened: u64,
     /// Bytes read.
     pub bytes_read: u64,
-    /// Nanoseconds of wall time in garbage collections.
+    /// Nanoseconds of CPU time in garbage collections.
     pub gc_ns: u64,
     /// How many dlopens are running.
     pub dlopens: u64,

@@ -4,7 +4,7 @@ use crate::api::{Api, MethodDef, Owned, Ref};
 use crate::counters;
 use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{Sample, TIMED, clock, clocks, snapshot};
+use crate::snapshot::{Sample, clock, clocks, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -14,11 +14,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the steps at the first import for which importlib and zipimport are there: that of `encodings`.
-pub fn when_ready(api: &'static Api) {
-    if INSTALLED.load(Ordering::Relaxed) {
-        return;
-    }
+/// Whether the steps are installed.
+pub fn is_done() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
+}
+
+/// Installs the steps, once, at the first import for which importlib and zipimport are there: that of `encodings`. Whether it has done
+/// so now.
+pub fn when_ready(api: &'static Api) -> bool {
     // SAFETY: called by Python while it imports, so with the GIL; the references are borrowed.
     let modules = unsafe { (api.PyImport_GetModuleDict)() };
     let module = |name: &CStr| -> Option<Owned> {
@@ -31,10 +34,10 @@ pub fn when_ready(api: &'static Api) {
     let (Some(bootstrap), Some(external), Some(zip)) =
         (module(c"_frozen_importlib"), module(c"_frozen_importlib_external"), module(c"zipimport"))
     else {
-        return;
+        return false;
     };
     if INSTALLED.swap(true, Ordering::Relaxed) {
-        return;
+        return false;
     }
     Sample::calibrate();
     note_prices();
@@ -55,6 +58,7 @@ pub fn when_ready(api: &'static Api) {
         usage::install(api);
     }
     crate::hooks::count_allocations(api);
+    true
 }
 
 /// Replaces a function of a module.
@@ -174,7 +178,6 @@ fn note_prices() {
     ];
     usage::READS.store(0, Ordering::Relaxed);
     counters::add(|counters| counters.allocations -= COUNTS);
-    TIMED.fetch_add(moments[4] - moments[0], Ordering::Relaxed);
     let spent = |index: usize| moments[index] - moments[index - 1];
     trace::note(
         Kind::Price,

@@ -16,9 +16,17 @@ impl Hasher for Multiply {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
         }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.write_u64(u64::from_le_bytes(last));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
     }
 
     fn write_u64(&mut self, number: u64) {
@@ -41,9 +49,9 @@ struct Numbers {
 }
 
 impl Default for Numbers {
-    /// With room for what large programs name, as growing would move it all several times.
+    /// With room for what small programs name.
     fn default() -> Numbers {
-        const EXPECTED: usize = 4096;
+        const EXPECTED: usize = 800;
         Numbers {
             objects: Table::with_capacity_and_hasher(EXPECTED, BuildHasherDefault::default()),
             texts: Table::with_capacity_and_hasher(EXPECTED, BuildHasherDefault::default()),
@@ -90,14 +98,7 @@ impl Numbers {
         }
         let number = self.texts.len() as u32 + 1;
         self.texts.insert(bytes.to_vec(), number);
-        let mut words = Vec::with_capacity(bytes.len() / 8 + 2);
-        words.push(bytes.len() as u64);
-        words.extend(bytes.chunks(8).map(|part| {
-            let mut word = [0; 8];
-            word[..part.len()].copy_from_slice(part);
-            u64::from_le_bytes(word)
-        }));
-        trace::note(Kind::String, 0, number, &[&words]);
+        trace::note_bytes(Kind::String, 0, number, &[bytes.len() as u64], bytes);
         number
     }
 }

@@ -4,12 +4,13 @@
 //! name in the process. In a process without a Python it does nothing but hand itself on to those that this one starts.
 //!
 //! Notes go to a file that is mapped and shared with the starter: no descriptor stays open, and what has been noted is there
-//! however the process ends. docs/profile.md has the format's outline, [`trace`] its writer.
+//! however the process ends. [`trace`] says how they are laid out.
 //!
 //! Nothing is left in the environment for the program to see.
 
 mod api;
 mod audit;
+mod codes;
 mod counters;
 mod environment;
 mod hooks;

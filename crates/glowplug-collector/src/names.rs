@@ -1,6 +1,6 @@
 //! Names of attributes, interned once.
 
-use crate::api::{Ref, api};
+use crate::api::{Owned, Ref, api};
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -24,6 +24,12 @@ impl Name {
         self.1.store(made, Ordering::Relaxed);
         made
     }
+
+    /// The attribute of this name of an object, which is borrowed; `None` where it has none.
+    pub fn of(&self, object: Ref) -> Option<Owned> {
+        // SAFETY: called with the GIL on a live object.
+        Owned::take(unsafe { (api().PyObject_GetAttr)(object, self.get()) })
+    }
 }
 
 /// `__name__`.
@@ -34,5 +40,23 @@ pub static PACKAGE: Name = Name::new(c"__package__");
 pub static FILENAME: Name = Name::new(c"co_filename");
 /// `co_name`.
 pub static CODE_NAME: Name = Name::new(c"co_name");
+/// `co_firstlineno`.
+pub static FIRST_LINE: Name = Name::new(c"co_firstlineno");
+/// `co_lnotab`.
+pub static LNOTAB: Name = Name::new(c"co_lnotab");
+/// `co_linetable`.
+pub static LINETABLE: Name = Name::new(c"co_linetable");
+/// `f_lasti`.
+pub static LAST_INSTRUCTION: Name = Name::new(c"f_lasti");
+/// `f_globals`.
+pub static GLOBALS: Name = Name::new(c"f_globals");
+/// `name`.
+pub static SPEC_NAME: Name = Name::new(c"name");
+/// `origin`.
+pub static ORIGIN: Name = Name::new(c"origin");
+/// `loader`.
+pub static LOADER: Name = Name::new(c"loader");
+/// `submodule_search_locations`.
+pub static LOCATIONS: Name = Name::new(c"submodule_search_locations");
 /// `path`.
 pub static PATH: Name = Name::new(c"path");

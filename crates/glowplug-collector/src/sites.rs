@@ -1,21 +1,22 @@
 //! Where an import is written: the place of the statement or call that a load is due to.
 
 use crate::api::{self, Owned, Ref, api, text};
+use crate::codes::{self, Code};
 use crate::intern::{self, Table};
 use crate::names;
 use crate::trace::{self, Kind};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicPtr, Ordering};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 use std::sync::{Mutex, OnceLock};
 
 /// A place that imports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Site {
-    /// Number of its file's name, as its code object says it.
-    pub file: u32,
-    /// Its line.
-    pub line: u32,
+    /// Number of its code object.
+    pub code: u32,
+    /// Where in it; see [`Kind::Code`].
+    pub at: u32,
     /// Number of its module's `__name__`.
     pub module: u32,
     /// Number of its module's `__package__`.
@@ -24,8 +25,18 @@ pub struct Site {
     pub in_function: bool,
 }
 
+impl Site {
+    /// As notes have it: code and place in it, module and package.
+    pub fn words(&self) -> [u64; 2] {
+        [
+            u64::from(self.code) << 32 | u64::from(self.at),
+            u64::from(self.module) << 32 | u64::from(self.package),
+        ]
+    }
+}
+
 thread_local! {
-    static CURRENT: Cell<Site> = const { Cell::new(Site { file: 0, line: 0, module: 0, package: 0, in_function: false }) };
+    static CURRENT: Cell<Site> = const { Cell::new(Site { code: 0, at: 0, module: 0, package: 0, in_function: false }) };
 }
 
 /// The place whose import this thread is carrying out.
@@ -44,21 +55,13 @@ pub fn of_frame(globals: Ref) -> Site {
     // SAFETY: called by Python, with the GIL; PyEval_GetFrame borrows, the others return references of ours.
     unsafe {
         let api = api();
-        let running = (api.PyEval_GetFrame)();
-        if running.is_null() {
-            return Site::default();
-        }
-        (api.Py_IncRef)(running);
-        let mut frame = Owned::take(running);
+        let mut frame = Owned::borrowed((api.PyEval_GetFrame)());
         while let Some(this) = frame {
-            let code = Owned::take((api.PyFrame_GetCode)(this.get()));
-            let file = code.as_ref().and_then(|code| {
-                Owned::take((api.PyObject_GetAttr)(code.get(), names::FILENAME.get()))
-            });
-            if let (Some(code), Some(file)) = (code, file)
-                && !is_importlib(file.get())
-            {
-                return site(&this, &code, &file, globals);
+            let Some(code) = Owned::take((api.PyFrame_GetCode)(this.get())) else { break };
+            let own = if globals.is_null() { names::GLOBALS.of(this.get()) } else { None };
+            let code = codes::of(&code, own.as_ref().map_or(globals, Owned::get));
+            if !code.is_importlib {
+                return site(&this, &code);
             }
             frame = Owned::take((api.PyFrame_GetBack)(this.get()));
         }
@@ -66,42 +69,26 @@ pub fn of_frame(globals: Ref) -> Site {
     Site::default()
 }
 
-fn site(frame: &Owned, code: &Owned, file: &Owned, globals: Ref) -> Site {
-    // SAFETY: as in `of_frame`.
-    unsafe {
-        let api = api();
-        let line = (api.PyFrame_GetLineNumber)(frame.get());
-        let name = Owned::take((api.PyObject_GetAttr)(code.get(), names::CODE_NAME.get()));
-        let own = if globals.is_null() { frame.attribute(c"f_globals") } else { None };
-        let globals = own.as_ref().map_or(globals, Owned::get);
-        let of = |name: &names::Name| {
-            if globals.is_null() {
-                0
-            } else {
-                intern::object((api.PyDict_GetItem)(globals, name.get()))
-            }
-        };
-        Site {
-            file: intern::object(file.get()),
-            line: u32::try_from(line).unwrap_or(0),
-            module: of(&names::NAME),
-            package: of(&names::PACKAGE),
-            in_function: name.is_some_and(|name| text(name.get()) != Some(b"<module>")),
+fn site(frame: &Owned, code: &Code) -> Site {
+    // SAFETY: called with the GIL on a live frame; the attribute is an int.
+    let at = unsafe {
+        if code.by_line {
+            i64::from((api().PyFrame_GetLineNumber)(frame.get()))
+        } else {
+            let last = names::LAST_INSTRUCTION.of(frame.get());
+            last.map_or(0, |last| (api().PyLong_AsLong)(last.get()))
         }
+    };
+    Site {
+        code: code.number,
+        at: u32::try_from(at).unwrap_or(0),
+        module: code.module,
+        package: code.package,
+        in_function: code.in_function,
     }
 }
 
-fn is_importlib(file: Ref) -> bool {
-    let name = text(file).unwrap_or_default();
-    name.starts_with(b"<frozen importlib") || name.ends_with(b"/importlib/__init__.py")
-}
-
 static SEEN: Mutex<Option<Table<u64, ()>>> = Mutex::new(None);
-
-/// For what large programs import, as growing would move it all several times.
-fn room_for_many() -> Table<u64, ()> {
-    Table::with_capacity_and_hasher(8192, BuildHasherDefault::default())
-}
 
 /// An import at a place.
 pub struct Import {
@@ -119,51 +106,54 @@ pub struct Import {
 pub fn note_edge(site: &Site, import: &Import, outcome: Ref) {
     let Import { name, level, from, statement } = *import;
     let number = intern::object(name);
+    let place = site.words();
     let mut hasher = intern::Multiply::default();
-    for part in [
-        u64::from(site.file) << 32 | u64::from(site.line),
-        u64::from(number) << 32 | u64::from(site.module),
-    ] {
+    for part in [place[0], u64::from(number) << 32 | u64::from(site.module), from as u64] {
         hasher.write_u64(part);
     }
-    hasher.write_u64(from as u64);
     let Ok(mut seen) = SEEN.try_lock() else { return };
-    if seen.get_or_insert_with(room_for_many).insert(hasher.finish(), ()).is_some() {
+    if seen.get_or_insert_with(Table::default).insert(hasher.finish(), ()).is_some() {
         return;
     }
     drop(seen);
-    let mut words = vec![
-        u64::from(site.file) << 32 | u64::from(site.line),
-        u64::from(site.module) << 32 | u64::from(site.package),
-        level as u64,
-    ];
-    words.extend(from_list(from, outcome));
+    let mut numbers = [0; MOST_NAMES];
+    let numbers = from_list(from, outcome, &mut numbers);
     let flags = u8::from(site.in_function) | u8::from(!statement) << 1;
-    trace::note(Kind::Edge, flags, number, &[&words]);
+    trace::note(Kind::Edge, flags, number, &[&place, &[level as u64], numbers]);
 }
+
+/// Of longer `from` lists the beginning is noted.
+const MOST_NAMES: usize = 200;
 
 /// The numbers of names of a `from` list (a tuple, where a statement gives it) that may be those of modules. Most names are not;
 /// one 0 stands for these, as nothing but their being there matters.
-fn from_list(from: Ref, module: Ref) -> Vec<u64> {
-    const MOST: isize = 200;
+fn from_list(from: Ref, module: Ref, numbers: &mut [u64; MOST_NAMES]) -> &[u64] {
     if from.is_null() {
-        return Vec::new();
+        return &[];
     }
     // SAFETY: called with the GIL; PyTuple_Size of something else is an error, which is cleared, and so is PyModule_GetDict of what is
     // no module.
     let (length, members) = unsafe {
         let members = if module.is_null() { module } else { (api().PyModule_GetDict)(module) };
         let length = (api().PyTuple_Size)(from);
-        (api().PyErr_Clear)();
-        (length.min(MOST), members)
+        if length < 0 || members.is_null() {
+            (api().PyErr_Clear)();
+        }
+        (length, members)
     };
-    let mut numbers: Vec<u64> = (0..length)
-        .map(|index| api::positional(from, index))
-        .map(|name| if may_be_module(name, members) { intern::object(name) } else { 0 })
-        .map(u64::from)
-        .collect();
-    numbers.dedup();
-    numbers
+    let mut count = 0;
+    for index in 0..length {
+        let name = api::item(from, index);
+        let number = if may_be_module(name, members) { u64::from(intern::object(name)) } else { 0 };
+        if count == 0 || numbers[count - 1] != number {
+            numbers[count] = number;
+            count += 1;
+        }
+        if count == MOST_NAMES {
+            break;
+        }
+    }
+    &numbers[..count]
 }
 
 /// Whether a name of a `from` list may be that of a module: it is one, or cannot be looked up.

@@ -65,7 +65,7 @@ pub fn snapshot() -> [u64; WORDS] {
 /// What collecting took beside clocks and snapshots, nanoseconds of CPU time.
 pub static TIMED: AtomicU64 = AtomicU64::new(0);
 
-/// A measurement of the notes about one import in every [`Sample::EVERY`], which stands for all of them.
+/// A measurement of one in every [`Sample::EVERY`] of the notes that are taken of imports, which stands for all of them.
 pub struct Sample(u64);
 
 /// What a reading of its clock takes, nanoseconds.
@@ -77,8 +77,8 @@ impl Sample {
     /// Begins to measure, if it is time to.
     #[inline]
     pub fn begin() -> Sample {
-        static IMPORTS: AtomicU64 = AtomicU64::new(0);
-        let number = IMPORTS.fetch_add(1, Ordering::Relaxed);
+        static NOTES: AtomicU64 = AtomicU64::new(0);
+        let number = NOTES.fetch_add(1, Ordering::Relaxed);
         Sample(if number.is_multiple_of(Sample::EVERY) { Sample::now() } else { 0 })
     }
 
@@ -90,6 +90,14 @@ impl Sample {
             std::hint::black_box(Sample::now());
         }
         READING.store((Sample::now() - begin) / (TIMES + 1), Ordering::Relaxed);
+    }
+
+    /// Measures what is done once.
+    pub fn whole<T>(what: impl FnOnce() -> T) -> T {
+        let begin = Sample::now();
+        let outcome = what();
+        TIMED.fetch_add(Sample::now() - begin, Ordering::Relaxed);
+        outcome
     }
 
     /// CPU time: that the thread is made to wait is not the collector's work.
@@ -120,10 +128,9 @@ fn resident_pages(minor_faults: i64) -> u64 {
         return RESIDENT.load(Ordering::Relaxed).saturating_add_signed(since.max(0));
     }
     LAST_LOOK.store(minor_faults, Ordering::Relaxed);
-    let begin = Sample::now();
-    let pages = look_at_resident_pages().unwrap_or_else(|| RESIDENT.load(Ordering::Relaxed));
+    let pages = Sample::whole(look_at_resident_pages);
+    let pages = pages.unwrap_or_else(|| RESIDENT.load(Ordering::Relaxed));
     RESIDENT.store(pages, Ordering::Relaxed);
-    TIMED.fetch_add(Sample::now() - begin, Ordering::Relaxed);
     pages
 }
 

@@ -4,7 +4,7 @@ use crate::api;
 use crate::audit;
 use crate::environment;
 use crate::intern;
-use crate::snapshot::{self, CLOCKS_READ, SNAPSHOTS, TIMED, clock, clocks};
+use crate::snapshot::{self, CLOCKS_READ, SNAPSHOTS, Sample, TIMED, clock, clocks};
 use crate::trace::{self, Kind};
 use crate::usage;
 use core::ffi::{CStr, c_char, c_int};
@@ -28,11 +28,13 @@ extern "C" fn constructor(count: c_int, arguments: *mut *mut c_char, given: *mut
     // SAFETY: the array is libc's or the loader's, and the program has not started.
     let Some(request) = (unsafe { environment::take(array) }) else { return };
     let Ok(()) = environment::REQUESTED.set(request) else { return };
-    if let (Some(api), Some(request)) = (api::find(), environment::REQUESTED.get())
-        && trace::open(&request.file)
-    {
-        begin(api, count, arguments);
-    }
+    Sample::whole(|| {
+        if let (Some(api), Some(request)) = (api::find(), environment::REQUESTED.get())
+            && trace::open(&request.file)
+        {
+            begin(api, count, arguments);
+        }
+    });
 }
 
 fn begin(api: &api::Api, count: c_int, arguments: *mut *mut c_char) {

@@ -2,7 +2,8 @@
 //!
 //! They are built-in functions, so they add no frame to a traceback.
 
-use crate::api::{self, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, none, positional};
+use crate::api::{self, Arguments, MethodDef, Owned, Raised, Ref, WITH_KEYWORDS, api, none};
+use crate::codes;
 use crate::counters;
 use crate::intern;
 use crate::names;
@@ -43,9 +44,13 @@ impl Step {
         self.original.load(Ordering::Relaxed)
     }
 
-    fn call(&self, arguments: Ref, keywords: Ref) -> Ref {
-        // SAFETY: the arguments are those that Python called us with; the original is kept alive.
-        unsafe { (api().PyObject_Call)(self.original(), arguments, keywords) }
+    fn call(&self, arguments: &Arguments) -> Ref {
+        arguments.call(self.original())
+    }
+
+    /// Calls it as a method of an object.
+    fn call_of(&self, this: Ref, arguments: &Arguments) -> Ref {
+        arguments.call_method(self.original(), this)
     }
 }
 
@@ -109,14 +114,12 @@ fn short_phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
     outcome
 }
 
-unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
+unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
     let sample = Sample::begin();
-    let (name, globals, from, level) = (
-        positional(arguments, 0),
-        positional(arguments, 1),
-        positional(arguments, 3),
-        positional(arguments, 4),
-    );
+    let (name, globals, from, level) =
+        (arguments.get(0), arguments.get(1), arguments.get(3), arguments.get(4));
     let from = if from == none() { ptr::null_mut() } else { from };
     let level = if level.is_null() {
         0
@@ -131,11 +134,11 @@ unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
         }
     };
     let site = sites::of_frame(if globals == none() { ptr::null_mut() } else { globals });
-    let statement = !globals.is_null() && keywords.is_null() && !positional(arguments, 4).is_null();
+    let statement = !globals.is_null() && !arguments.are_named() && !arguments.get(4).is_null();
     let before = sites::enter(site);
     sample.end();
     let within = usage::ImportSystem::enter();
-    let outcome = IMPORT.call(arguments, keywords);
+    let outcome = IMPORT.call(&arguments);
     drop(within);
     let sample = Sample::begin();
     sites::enter(before);
@@ -147,20 +150,19 @@ unsafe extern "C" fn import(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
     outcome
 }
 
-unsafe extern "C" fn find_and_load(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    let name = positional(arguments, 0);
+unsafe extern "C" fn find_and_load(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    let name = arguments.get(0);
     // Only importlib.import_module comes here without our `__import__` around it.
-    let by_call = positional(arguments, 1) != IMPORT.original();
+    let by_call = arguments.get(1) != IMPORT.original();
     let call = by_call.then(|| {
         let site = sites::of_frame(ptr::null_mut());
         (site, sites::enter(site))
     });
     let within = usage::ImportSystem::enter();
-    let outcome = if is_loaded(name) {
-        FIND_AND_LOAD.call(arguments, keywords)
-    } else {
-        load(name, arguments, keywords)
-    };
+    let outcome =
+        if is_loaded(name) { FIND_AND_LOAD.call(&arguments) } else { load(name, &arguments) };
     drop(within);
     if let Some((site, before)) = call {
         sites::enter(before);
@@ -186,17 +188,15 @@ fn is_loaded(name: Ref) -> bool {
     }
 }
 
-fn load(name: Ref, arguments: Ref, keywords: Ref) -> Ref {
+fn load(name: Ref, arguments: &Arguments) -> Ref {
     let site = sites::current();
-    let place = [
-        u64::from(site.file) << 32 | u64::from(site.line),
-        u64::from(site.module) << 32 | u64::from(site.package),
-    ];
     let flags = if site.in_function { IN_FUNCTION } else { 0 };
     let number = intern::object(name);
-    trace::note(Kind::LoadBegin, flags, number, &[&place, &snapshot()]);
+    trace::note(Kind::LoadBegin, flags, number, &[&site.words(), &snapshot()]);
     let usage = usage::Load::begin(number);
-    let outcome = FIND_AND_LOAD.call(arguments, keywords);
+    let outer = codes::begin_load();
+    let outcome = FIND_AND_LOAD.call(arguments);
+    codes::end_load(outer);
     let raised = if outcome.is_null() { exception() } else { 0 };
     usage.end(outcome);
     trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);
@@ -210,8 +210,10 @@ fn exception() -> u32 {
     number.unwrap_or_else(|| intern::text(b"BaseException"))
 }
 
-unsafe extern "C" fn find_spec(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    phase(Phase::Find, || FIND_SPEC.call(arguments, keywords))
+unsafe extern "C" fn find_spec(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    phase(Phase::Find, || FIND_SPEC.call(&arguments))
 }
 
 /// Kinds of functions that importlib calls through `_call_with_frames_removed`, by address; found when it is installed.
@@ -232,15 +234,17 @@ pub static CALLED: Called = Called {
     frozen: AtomicPtr::new(ptr::null_mut()),
 };
 
-unsafe extern "C" fn call(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    let function = positional(arguments, 0);
+unsafe extern "C" fn call(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    let function = arguments.get(0);
     let is = |known: &AtomicPtr<api::Object>| {
         known.load(Ordering::Relaxed) == function && !function.is_null()
     };
-    let step = || CALL.call(arguments, keywords);
+    let step = || CALL.call(&arguments);
     if CALLED.bodies.iter().any(is) {
         let is_code = is(&CALLED.bodies[0]);
-        usage::body(if is_code { positional(arguments, 1) } else { ptr::null_mut() });
+        usage::body(if is_code { arguments.get(1) } else { ptr::null_mut() });
         phase(Phase::Body, step)
     } else if is(&CALLED.compile) {
         phase(Phase::Compile, step)
@@ -259,46 +263,43 @@ fn with_code(code: Ref) -> Ref {
     code
 }
 
-unsafe extern "C" fn load_unlocked(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    note_spec(positional(arguments, 0));
-    LOAD.call(arguments, keywords)
+unsafe extern "C" fn load_unlocked(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    let sample = Sample::begin();
+    note_spec(arguments.get(0));
+    sample.end();
+    LOAD.call(&arguments)
 }
 
 fn note_spec(spec: Ref) {
     let number =
         |attribute: Option<Owned>| attribute.map_or(0, |value| intern::object(value.get()));
-    let name = number(api::attribute(spec, c"name"));
-    let origin = number(api::attribute(spec, c"origin"));
-    let loader = api::attribute(spec, c"loader").and_then(|loader| {
+    let name = number(names::SPEC_NAME.of(spec));
+    let origin = number(names::ORIGIN.of(spec));
+    let loader = names::LOADER.of(spec).and_then(|loader| {
         // Built-in and frozen modules have a class for a loader.
-        loader.attribute(c"__name__").filter(|name| api::text(name.get()).is_some()).or_else(|| {
-            // SAFETY: the loader is alive, and the caller holds the GIL.
-            Owned::take(unsafe { (api().PyObject_Type)(loader.get()) })?.attribute(c"__name__")
-        })
+        let class = if api::is_class(loader.get()) { loader } else { api::class_of(loader.get())? };
+        names::NAME.of(class.get())
     });
-    let package = api::attribute(spec, c"submodule_search_locations")
-        .is_some_and(|value| value.get() != none());
-    let words =
-        [u64::from(origin) << 32 | u64::from(loader.map_or(0, |name| intern::object(name.get())))];
+    let package = names::LOCATIONS.of(spec).is_some_and(|value| value.get() != none());
+    let words = [u64::from(origin) << 32 | u64::from(number(loader))];
     trace::note(Kind::Spec, u8::from(package), name, &[&words]);
 }
 
-unsafe extern "C" fn unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    short_phase(Phase::Unmarshal, || UNMARSHAL.call(arguments, keywords))
+unsafe extern "C" fn unmarshal(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    short_phase(Phase::Unmarshal, || UNMARSHAL.call(&arguments))
 }
 
-/// The arguments of a method with `self` in front of them, as the function that it stands for takes them.
-fn with_self(this: Ref, arguments: Ref) -> Option<Owned> {
-    // SAFETY: the tuple that Python called a function with; its length is no error.
-    let length = unsafe { (api().PyTuple_Size)(arguments) };
-    let given = (0..length).map(|index| positional(arguments, index));
-    api::tuple(&std::iter::once(this).chain(given).collect::<Vec<_>>())
-}
-
-unsafe extern "C" fn get_data(this: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    let Some(whole) = with_self(this, arguments) else { return ptr::null_mut() };
-    let outcome = short_phase(Phase::Read, || GET_DATA.call(whole.get(), keywords));
-    note_data(positional(arguments, 0), outcome);
+unsafe extern "C" fn get_data(this: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    let outcome = short_phase(Phase::Read, || GET_DATA.call_of(this, &arguments));
+    let sample = Sample::begin();
+    note_data(arguments.get(0), outcome);
+    sample.end();
     outcome
 }
 
@@ -311,11 +312,13 @@ fn note_data(path: Ref, outcome: Ref) {
     drop(raised);
 }
 
-unsafe extern "C" fn finder(this: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    let Some(whole) = with_self(this, arguments) else { return ptr::null_mut() };
+unsafe extern "C" fn finder(this: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
     let begin = snapshot::clock(libc::CLOCK_MONOTONIC);
-    let outcome = FINDER.call(whole.get(), keywords);
+    let outcome = FINDER.call_of(this, &arguments);
     let spent = snapshot::clock(libc::CLOCK_MONOTONIC) - begin;
+    let sample = Sample::begin();
     let found = !outcome.is_null() && outcome != none();
     let raised = Raised::set_aside();
     // SAFETY: `this` is a FileFinder, and the caller holds the GIL.
@@ -323,29 +326,38 @@ unsafe extern "C" fn finder(this: Ref, arguments: Ref, keywords: Ref) -> Ref {
     let number = path.map_or(0, |path| intern::object(path.get()));
     trace::note(Kind::Lookup, u8::from(found), number, &[&[spent]]);
     drop(raised);
+    sample.end();
     outcome
 }
 
-unsafe extern "C" fn zip_data(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    short_phase(Phase::Read, || ZIP_DATA.call(arguments, keywords))
+unsafe extern "C" fn zip_data(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    short_phase(Phase::Read, || ZIP_DATA.call(&arguments))
 }
 
-unsafe extern "C" fn zip_unmarshal(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    with_code(short_phase(Phase::Unmarshal, || ZIP_UNMARSHAL.call(arguments, keywords)))
+unsafe extern "C" fn zip_unmarshal(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    with_code(short_phase(Phase::Unmarshal, || ZIP_UNMARSHAL.call(&arguments)))
 }
 
-unsafe extern "C" fn zip_compile(_: Ref, arguments: Ref, keywords: Ref) -> Ref {
-    with_code(phase(Phase::Compile, || ZIP_COMPILE.call(arguments, keywords)))
+unsafe extern "C" fn zip_compile(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
+    with_code(phase(Phase::Compile, || ZIP_COMPILE.call(&arguments)))
 }
 
 /// `callback(phase, info)`, called by the garbage collector when it starts and stops.
-unsafe extern "C" fn collection(_: Ref, arguments: Ref, _keywords: Ref) -> Ref {
+unsafe extern "C" fn collection(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
     thread_local! {
         static BEGAN: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
     }
-    let now = snapshot::clock(libc::CLOCK_MONOTONIC);
+    let now = snapshot::clock(libc::CLOCK_THREAD_CPUTIME_ID);
     let began = BEGAN.with(|began| began.replace(now));
-    if api::text(positional(arguments, 0)) == Some(b"stop") && began > 0 {
+    if api::text(arguments.get(0)) == Some(b"stop") && began > 0 {
         counters::add(|counters| counters.gc_ns += now - began);
     }
     let none = none();

@@ -18,7 +18,7 @@ const CHUNK_HEADER: usize = 16;
 const MAGIC: u64 = u64::from_le_bytes(*b"glowprof");
 const FORMAT: u64 = 1;
 
-/// What a record is about. The reader, crates/glowplug/src/profiling/trace.rs, has the same list.
+/// What a record is about. The reader, `glowplug_profile::trace`, has the same list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -26,7 +26,8 @@ pub enum Kind {
     Process = 1,
     /// A string gets its number (argument); payload: length, bytes.
     String = 2,
-    /// The load of a module begins: name (argument); importer's file and line; its module's name; snapshot. Flags: [`IN_FUNCTION`].
+    /// The load of a module begins: name (argument); importer's code and place in it; its module's name and package; snapshot.
+    /// Flags: [`IN_FUNCTION`].
     LoadBegin = 3,
     /// It ends: exception's type (argument) or 0; snapshot.
     LoadEnd = 4,
@@ -36,7 +37,7 @@ pub enum Kind {
     PhaseEnd = 6,
     /// A module's spec: name (argument); origin, loader's type. Flags: package.
     Spec = 7,
-    /// A module is imported at a place: name (argument); file, line, importer's name, package; level; names of the `from` list.
+    /// A module is imported at a place: name (argument); code and place in it; importer's name and package; level; names of the `from` list.
     Edge = 8,
     /// A place was searched: its name (argument); nanoseconds. Flags: found.
     Lookup = 9,
@@ -60,6 +61,10 @@ pub enum Kind {
     Used = 19,
     /// Something was taken out of a module by `from` whose use is not seen: name (argument).
     Taken = 20,
+    /// A code object gets its number (argument): file and first line; length and bytes of its table of lines. Flags: the table's form: 1
+    /// `co_lnotab`, 2 `co_linetable` of 3.10, 3 that of 3.11 on. A place in it is an offset in its bytecode; with 0, where there is no
+    /// table, it is the line itself.
+    Code = 21,
 }
 
 /// Flag of an import in a function.
@@ -68,9 +73,9 @@ pub const IN_FUNCTION: u8 = 1;
 pub const AT_END: u8 = 1;
 
 static MAP: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
-/// Goes up with each fork, so that a child takes a chunk of its own.
 /// The process of the notes.
 static OWNER: AtomicI32 = AtomicI32::new(0);
+/// Goes up with each fork, so that a child takes a chunk of its own.
 static LIFE: AtomicU32 = AtomicU32::new(1);
 
 thread_local! {
@@ -157,6 +162,36 @@ fn own() {
 /// Takes a note of up to about 60 KiB. Where the file is full, or a thread is at its end, it is lost.
 pub fn note(kind: Kind, flags: u8, argument: u32, payload: &[&[u64]]) {
     let words: usize = payload.iter().map(|part| part.len()).sum();
+    write(kind, flags, argument, words, |mut to| {
+        for part in payload {
+            // SAFETY: there is room for the words of all parts.
+            unsafe {
+                ptr::copy_nonoverlapping(part.as_ptr(), to, part.len());
+                to = to.add(part.len());
+            }
+        }
+    });
+}
+
+/// Takes a note of some words with bytes behind them, which zeros fill up to a word.
+pub fn note_bytes(kind: Kind, flags: u8, argument: u32, words: &[u64], bytes: &[u8]) {
+    let whole = bytes.len().div_ceil(8);
+    write(kind, flags, argument, words.len() + whole, |to| {
+        // SAFETY: there is room for the words, and for those that the bytes fill.
+        unsafe {
+            ptr::copy_nonoverlapping(words.as_ptr(), to, words.len());
+            let to = to.add(words.len());
+            if whole > 0 {
+                to.add(whole - 1).write(0);
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), to.cast(), bytes.len());
+        }
+    });
+}
+
+/// Takes a note of some words, which are written by a function to the address that it gets.
+#[inline]
+fn write(kind: Kind, flags: u8, argument: u32, words: usize, payload: impl FnOnce(*mut u64)) {
     let length = 8 + 8 * words;
     let _ = MINE.try_with(|mine| {
         let Some(chunk) = room(mine, length) else { return };
@@ -168,13 +203,9 @@ pub fn note(kind: Kind, flags: u8, argument: u32, payload: &[&[u64]]) {
         unsafe {
             let used = &*chunk.as_ptr().cast::<AtomicU32>();
             let at = used.load(Ordering::Relaxed);
-            let mut to: *mut u64 = chunk.as_ptr().add(at as usize).cast();
+            let to: *mut u64 = chunk.as_ptr().add(at as usize).cast();
             to.write(head);
-            for part in payload {
-                to = to.add(1);
-                ptr::copy_nonoverlapping(part.as_ptr(), to, part.len());
-                to = to.add(part.len()).sub(1);
-            }
+            payload(to.add(1));
             used.store(at + length as u32, Ordering::Release);
         }
     });

@@ -1,13 +1,13 @@
 //! What follows from the self costs and the import graph: cumulative and exclusive costs, cycles.
 //!
 //! **Exclusive cost** of a module is what the program would save if nothing imported it, nor, where it is a package, anything within
-//! it: the self costs of everything that can then no longer be reached from the program. Of a package it is found by a search, see
+//! it: what everything that can then no longer be reached from the program costs by itself, see [`Own`]. Of a package it is found by a search, see
 //! [`removal`]. For the others, in the graph of all imports that is the module and what it dominates (T. Lengauer and
 //! R. E. Tarjan, "A fast algorithm for finding dominators in a flowgraph", 1979; here by the algorithm of Cooper, Harvey and
 //! Kennedy that petgraph has). An import of a module that is loaded already is an edge like any other, which is why it is not the
 //! cost that the first importer is charged.
 
-use crate::model::{Cost, Process, Saving};
+use crate::model::{Cost, Module, Process, Saving};
 use petgraph::algo::{dominators, tarjan_scc};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
@@ -20,11 +20,12 @@ pub fn derive(process: &mut Process) {
     threads(process);
     cumulative(process);
     cycles(process);
-    let mut savings = Dominators::of(process).savings(&process.modules);
+    let own = Own::of(process);
+    let mut savings = Dominators::of(process).savings(&own);
     let removal = Removal::of(process);
     for module in 1..savings.len() as u32 {
         if removal.is_package(module) {
-            savings[module as usize] = removal::saving(process, &removal.lost(module));
+            savings[module as usize] = removal::saving(&own, &removal.lost(module));
         }
     }
     for (module, saving) in process.modules.iter_mut().zip(savings) {
@@ -119,9 +120,9 @@ impl Dominators {
     }
 
     /// What each module's absence would save.
-    fn savings(&self, modules: &[crate::model::Module]) -> Vec<Saving> {
+    fn savings(&self, own: &Own) -> Vec<Saving> {
         let mut savings: Vec<Saving> =
-            modules.iter().map(|module| Saving::from(module.own)).collect();
+            (0..self.parents.len() as u32).map(|module| own.saving(module)).collect();
         for &index in self.order.iter().rev() {
             if let Some(parent) = self.parents[index as usize] {
                 let of_child = savings[index as usize];
@@ -183,12 +184,44 @@ fn order(parents: &[Option<u32>]) -> Vec<u32> {
     order
 }
 
-impl From<Cost> for Saving {
-    /// What one module saves by itself.
-    fn from(own: Cost) -> Saving {
-        let Cost { cpu_ns, wall_ns, rss_bytes, .. } = own;
-        Saving { cpu_ns, wall_ns, rss_bytes, modules: 1 }
+/// What each module saves by itself: its own cost, with its share of all garbage collections by what it allocated in place of those that
+/// fell into its load. Where a collection falls is chance: it goes through what all modules before have made, and without one module
+/// it falls into another.
+pub struct Own<'a> {
+    modules: &'a [Module],
+    collections_ns: u64,
+    allocations: u64,
+}
+
+impl<'a> Own<'a> {
+    /// Those of a process.
+    pub fn of(process: &'a Process) -> Own<'a> {
+        let modules = &process.modules;
+        Own {
+            modules,
+            collections_ns: modules.iter().map(|module| collecting(&module.own)).sum(),
+            allocations: modules.iter().map(|module| module.own.allocations).sum(),
+        }
     }
+
+    /// That of a module.
+    pub fn saving(&self, module: u32) -> Saving {
+        let own = &self.modules[module as usize].own;
+        let share = own.allocations as f64 / self.allocations.max(1) as f64;
+        let share = (share * self.collections_ns as f64) as u64;
+        let without = collecting(own);
+        Saving {
+            cpu_ns: own.cpu_ns - without + share,
+            wall_ns: own.wall_ns.saturating_sub(without) + share,
+            rss_bytes: own.rss_bytes,
+            modules: 1,
+        }
+    }
+}
+
+/// Time in garbage collections, nanoseconds of CPU time.
+fn collecting(own: &Cost) -> u64 {
+    own.gc_ns.min(own.cpu_ns)
 }
 
 impl std::ops::AddAssign for Saving {
@@ -203,13 +236,13 @@ impl std::ops::AddAssign for Saving {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Edge, Module};
+    use crate::model::Edge;
     use crate::sample;
     use proptest::prelude::*;
 
     /// A process with modules of 1, 2, 4, 8 … ns and the given imports; parents are the first importers.
     fn process(count: u32, imports: &[(u32, u32)]) -> Process {
-        let mut process = sample::profile().processes.remove(0);
+        let mut process = sample::process();
         let (module, edge) = (process.modules[1].clone(), process.edges[0].clone());
         process.modules = (0..count)
             .map(|index| Module {
@@ -264,6 +297,18 @@ mod tests {
         process.modules[1].name = "p".to_owned();
         process.modules[2].name = "p.a".to_owned();
         assert_eq!(exclusive(&mut process), [15, 2 + 4 + 8, 4 + 8, 8]);
+    }
+
+    #[test]
+    fn collections_belong_to_who_allocated_wherever_they_fell() {
+        let mut process = process(4, &[(0, 1), (0, 2), (0, 3)]);
+        for (module, (gc_ns, allocations)) in
+            process.modules.iter_mut().zip([(0, 0), (0, 300), (800, 100), (0, 0)])
+        {
+            module.own = Cost { cpu_ns: 1000, gc_ns, allocations, ..Cost::default() };
+        }
+        assert_eq!(exclusive(&mut process), [4000, 1600, 400, 1000]);
+        assert_eq!(process.modules[2].own.cpu_ns, 1000);
     }
 
     /// What cannot be reached without a module and those within it, by search: the definition.

@@ -1,7 +1,7 @@
 //! What to do: changes to imports, with what each would save.
 
-use crate::costs::Dominators;
 use crate::costs::removal::{self, Removal};
+use crate::costs::{Dominators, Own};
 use crate::facts::{Facts, NameUse};
 use crate::figures;
 use crate::model::{
@@ -163,7 +163,7 @@ fn split(
         .sum();
     // Its modules stay, so this is less than its exclusive cost.
     let lost = dominators.dominated(module);
-    let saving = removal::saving(process, &lost);
+    let saving = removal::saving(&Own::of(process), &lost);
     if saving.cpu_ns < least || saving.modules < 2 || wanted > saving.cpu_ns * 10 {
         return None;
     }
@@ -265,7 +265,7 @@ mod tests {
     use crate::{costs, sample};
 
     fn found(used: NameUse) -> Vec<(FindingKind, String)> {
-        let mut process = sample::profile().processes.remove(0);
+        let mut process = sample::process();
         for module in &mut process.modules {
             module.usage = Usage::Unknown;
         }
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_found_nothing_has_its_price() {
-        let process = sample::profile().processes.remove(0);
+        let process = sample::process();
         let findings = of(&process, &Facts::default());
         let entry = findings.iter().find(|f| f.kind == FindingKind::PathEntry).expect("/srv/empty");
         assert_eq!(entry.saving.cpu_ns, 3_000_000);

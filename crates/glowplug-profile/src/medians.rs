@@ -183,7 +183,7 @@ mod tests {
             let runs: Vec<Process> = times
                 .iter()
                 .map(|&(find, read, other)| {
-                    let mut process = sample::profile().processes.remove(0);
+                    let mut process = sample::process();
                     let span = |ns| Span { wall_ns: ns, cpu_ns: ns };
                     let module = &mut process.modules[1];
                     module.phases = Phases { find: span(find), read: span(read), other: span(other), ..Phases::default() };

@@ -171,7 +171,7 @@ pub struct Cost {
     pub minor_faults: u64,
     /// Page faults that needed I/O.
     pub major_faults: u64,
-    /// Wall time in garbage collections, nanoseconds; part of `wall_ns`.
+    /// CPU time in garbage collections, nanoseconds; part of `cpu_ns`.
     pub gc_ns: u64,
 }
 

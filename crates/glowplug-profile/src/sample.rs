@@ -23,6 +23,20 @@ const ROWS: [Row; 9] = [
     ("absent", 0, 1, ModuleKind::Missing, Usage::Unknown),
 ];
 
+/// The sample's one process, for tests.
+#[cfg(test)]
+pub fn process() -> Process {
+    profile().processes.remove(0)
+}
+
+/// That process, with what follows from its costs.
+#[cfg(test)]
+pub fn derived() -> Process {
+    let mut process = process();
+    crate::costs::derive(&mut process);
+    process
+}
+
 /// The sample.
 pub fn profile() -> Profile {
     let mut modules = vec![module("__main__", None, 25, ModuleKind::Program, Usage::Used)];

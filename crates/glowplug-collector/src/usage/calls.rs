@@ -3,7 +3,7 @@
 
 use super::watched::{self, How, Owner};
 use super::{in_import_system, used};
-use crate::api::{self, Api, MethodDef, Owned, Ref, WITH_KEYWORDS, api, positional};
+use crate::api::{self, Api, Arguments, MethodDef, Owned, Ref, WITH_KEYWORDS, api};
 use crate::snapshot::{Sample, TIMED};
 use core::ffi::CStr;
 use core::ptr;
@@ -71,9 +71,11 @@ static STARTED: MethodDef = MethodDef {
 };
 
 /// `callback(code, offset)`.
-unsafe extern "C" fn started(_: Ref, arguments: Ref, _keywords: Ref) -> Ref {
+unsafe extern "C" fn started(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
+    // SAFETY: Python calls this.
+    let arguments = unsafe { Arguments::new(values, count, names) };
     let sample = Sample::begin();
-    let answer = if goes_on(positional(arguments, 0)) {
+    let answer = if goes_on(arguments.get(0)) {
         api::none()
     } else {
         TIMED.fetch_add(INSTRUMENTATION_NS, Ordering::Relaxed);

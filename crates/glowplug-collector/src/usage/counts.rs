@@ -4,7 +4,6 @@
 use super::taken::is_exactly;
 use crate::api::{self, Owned, Ref, api};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::OnceLock;
 
 /// Where a code object counts how often it began to run.
 #[derive(Clone, Copy)]
@@ -23,16 +22,11 @@ const OPCACHE_FLAG: Counter = Counter { offset: 168, short: false, limit: 1024 }
 const WARMUP: Counter = Counter { offset: 52, short: true, limit: 0 };
 
 fn counter() -> Option<Counter> {
-    static COUNTER: OnceLock<Option<Counter>> = OnceLock::new();
-    *COUNTER.get_or_init(|| {
-        // SAFETY: a constant string.
-        let version = unsafe { core::ffi::CStr::from_ptr((api().Py_GetVersion)()) }.to_bytes();
-        if version.starts_with(b"3.9.") || version.starts_with(b"3.10.") {
-            Some(OPCACHE_FLAG)
-        } else {
-            version.starts_with(b"3.11.").then_some(WARMUP)
-        }
-    })
+    match api::minor() {
+        9 | 10 => Some(OPCACHE_FLAG),
+        11 => Some(WARMUP),
+        _ => None,
+    }
 }
 
 /// Whether this CPython counts.

@@ -73,7 +73,7 @@ pub fn by_statement(module: Ref, name: Ref, value: Ref) -> bool {
     if of != module {
         return false;
     }
-    let wanted = api::positional(names, next);
+    let wanted = api::item(names, next);
     let all = api::text(wanted) == Some(b"*");
     if wanted != name && !all {
         return false;
@@ -101,16 +101,7 @@ fn is_seen(name: u32, value: Ref) -> bool {
     let made_by = |method: &core::ffi::CStr| {
         api::attribute(value, method).is_some_and(|method| is_own_function(name, method.get()))
     };
-    is_class(value) && (made_by(c"__init__") || made_by(c"__new__"))
-}
-
-fn is_class(value: Ref) -> bool {
-    let Some(class) = api::symbol("PyType_Type\0") else { return false };
-    // SAFETY: called with the GIL on live objects.
-    unsafe {
-        let kind = Owned::take((api().PyObject_Type)(value));
-        kind.is_some_and(|kind| (api().PyType_IsSubtype)(kind.get(), class.cast()) != 0)
-    }
+    api::is_class(value) && (made_by(c"__init__") || made_by(c"__new__"))
 }
 
 /// Whether an object is a function of a module's code.

@@ -4,6 +4,7 @@
 //! that its name stands in front of, which dominators cannot express: a module within it may well be imported past its body. This
 //! is a search of the graph for each package; a module that is no package needs none.
 
+use super::Own;
 use crate::model::{Process, Saving};
 
 /// The import graph, to be searched.
@@ -80,11 +81,11 @@ impl<'a> Removal<'a> {
     }
 }
 
-/// The own costs of some modules.
-pub fn saving(process: &Process, modules: &[u32]) -> Saving {
+/// What some modules save.
+pub fn saving(own: &Own, modules: &[u32]) -> Saving {
     let mut sum = Saving::default();
     for &module in modules {
-        sum += Saving::from(process.modules[module as usize].own);
+        sum += own.saving(module);
     }
     sum
 }

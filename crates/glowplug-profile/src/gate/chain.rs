@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_chain_leads_from_the_program_to_the_module() {
-        let process = sample::profile().processes.remove(0);
+        let process = sample::process();
         let chain = of_load(&process, index(&process, "_schema_core"));
         let names: Vec<&str> = chain.iter().map(|link| link.module.as_str()).collect();
         assert_eq!(names, ["web", "web.openapi", "schema", "_schema_core"]);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn imports_within_functions_make_a_module_lazy() {
-        let mut process = sample::profile().processes.remove(0);
+        let mut process = sample::process();
         let schema = index(&process, "schema");
         assert!(eager(&process, schema).is_some());
         for edge in process.edges.iter_mut().filter(|edge| edge.module == schema) {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn cycles_end() {
-        let mut process = sample::profile().processes.remove(0);
+        let mut process = sample::process();
         let (web, schema) = (index(&process, "web"), index(&process, "schema"));
         for edge in process.edges.iter_mut().filter(|edge| edge.module == web) {
             edge.importer = schema;
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_was_not_found_is_not_loaded() {
-        let process = sample::profile().processes.remove(0);
+        let process = sample::process();
         let names: Vec<&str> = loaded(&process).into_iter().map(|(_, name)| name).collect();
         assert!(
             names.contains(&"web") && !names.contains(&"absent") && !names.contains(&"__main__")

@@ -113,13 +113,7 @@ fn times(process: &Process) -> HashMap<&str, Times> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{costs, sample};
-
-    fn process() -> Process {
-        let mut process = sample::profile().processes.remove(0);
-        costs::derive(&mut process);
-        process
-    }
+    use crate::sample::derived as process;
 
     #[test]
     fn a_new_import_is_named_and_not_what_it_brings() {

@@ -196,13 +196,7 @@ pub fn grown(
 mod tests {
     use super::super::budget::BareStarts;
     use super::*;
-    use crate::{costs, sample};
-
-    fn process() -> Process {
-        let mut process = sample::profile().processes.remove(0);
-        costs::derive(&mut process);
-        process
-    }
+    use crate::sample::derived as process;
 
     fn patterns(names: &[&str]) -> Vec<Pattern> {
         names.iter().map(|name| Pattern::parse(name).unwrap()).collect()

@@ -2,6 +2,9 @@
 //!
 //! A trace ends where its process did, so everything that has not been said is left out, and nothing here fails beyond the header.
 
+mod lines;
+
+use lines::Code;
 use std::collections::{BTreeMap, HashMap};
 
 /// Bytes of a chunk and of the file's header.
@@ -67,6 +70,7 @@ pub mod kind {
     pub const WATCHED: u8 = 18;
     pub const USED: u8 = 19;
     pub const TAKEN: u8 = 20;
+    pub const CODE: u8 = 21;
 }
 
 /// What one thread wrote.
@@ -91,6 +95,8 @@ pub struct ProcessTrace {
     pub threads: Vec<ThreadTrace>,
     /// Its strings, those of the process that it was forked from among them.
     pub strings: HashMap<u32, String>,
+    /// Its code objects that import, likewise.
+    codes: HashMap<u32, Code>,
 }
 
 /// Splits a trace into its processes, in the order of their beginnings. Only processes with a Python in them write any.
@@ -119,6 +125,9 @@ pub fn read(bytes: &[u8]) -> Result<Vec<ProcessTrace>, NotATrace> {
             processes[index].push(tid, record);
         }
     }
+    for process in &mut processes {
+        process.find_lines();
+    }
     Ok(processes)
 }
 
@@ -131,14 +140,16 @@ fn begin(
 ) {
     let parent_pid = record.words.first().map_or(0, |&pid| pid as u32);
     let forked = record.flags == 1;
-    let strings = match current.get(&parent_pid) {
-        Some(&parent) if forked => processes[parent].strings.clone(),
-        _ => HashMap::new(),
+    let (strings, codes) = match current.get(&parent_pid) {
+        Some(&parent) if forked => {
+            (processes[parent].strings.clone(), processes[parent].codes.clone())
+        }
+        _ => Default::default(),
     };
     // A thread's name comes before anything else of it, so before the process that it is the first thread of.
     let named = processes.pop_if(|last| last.pid == pid && last.holds_names_alone());
     let threads = named.map(|named| named.threads).unwrap_or_default();
-    processes.push(ProcessTrace { pid, parent_pid, forked, threads, strings });
+    processes.push(ProcessTrace { pid, parent_pid, forked, threads, strings, codes });
     current.insert(pid, processes.len() - 1);
 }
 
@@ -170,6 +181,12 @@ impl ProcessTrace {
                 .insert(record.argument, String::from_utf8_lossy(&bytes[..length]).into_owned());
             return;
         }
+        if record.kind == kind::CODE {
+            self.codes.extend(
+                Code::read(record.flags, &record.words).map(|code| (record.argument, code)),
+            );
+            return;
+        }
         let thread = match self.threads.iter_mut().position(|thread| thread.tid == tid) {
             Some(index) => index,
             None => {
@@ -178,6 +195,19 @@ impl ProcessTrace {
             }
         };
         self.threads[thread].records.push(record);
+    }
+
+    /// Puts file and line in place of the code objects and places in them that imports were noted with. A thread can name a code
+    /// object that another one took a note of, further on in the file; so this comes last.
+    fn find_lines(&mut self) {
+        let records = self.threads.iter_mut().flat_map(|thread| &mut thread.records);
+        for record in records.filter(|record| [kind::LOAD_BEGIN, kind::EDGE].contains(&record.kind))
+        {
+            let Some(place) = record.words.first_mut() else { continue };
+            let code = self.codes.get(&((*place >> 32) as u32));
+            *place = code
+                .map_or(0, |code| u64::from(code.file) << 32 | u64::from(code.line(*place as u32)));
+        }
     }
 
     /// A string by its number; empty where it is not known.
