@@ -11,15 +11,15 @@ use pyo3_ffi as ffi;
 #[cfg(Py_3_11)]
 use std::rc::Rc;
 
-/// Whether a function may still meet a pending name.
+/// Whether code may still meet a pending name.
 #[cfg(Py_3_11)]
-unsafe fn needs_keys(pending: &Pending, function: *mut ffi::PyFunctionObject) -> bool {
-    // SAFETY: GIL by the caller; the function is live.
+unsafe fn needs_keys(pending: &Pending, code: Ptr) -> bool {
+    // SAFETY: GIL by the caller; `code` is a code object.
     unsafe {
         if pending.unread.get() {
             return true;
         }
-        let names = (*super::frame::code((*function).func_code)).names;
+        let names = (*super::frame::code(code)).names;
         (0..ffi::PyTuple_Size(names)).any(|i| awaits(pending, ffi::PyTuple_GetItem(names, i)))
     }
 }
@@ -69,7 +69,8 @@ pub unsafe fn consider(state: &State, function: *mut ffi::PyFunctionObject) {
             set_builtins(function, state.real_builtins);
             return;
         };
-        if !needs_keys(&pending, function) || has_tripwires(state, &pending, function) {
+        let code = (*function).func_code;
+        if !needs_keys(&pending, code) || has_tripwires(state, &pending, code) {
             pending.released.set(true);
             set_builtins(function, state.real_builtins);
         } else {
@@ -79,20 +80,33 @@ pub unsafe fn consider(state: &State, function: *mut ffi::PyFunctionObject) {
     }
 }
 
-/// Whether the function's own code stands in for the keys.
+/// A function is about to get other code: `types.coroutine` does that, say.
+///
+/// # Safety
+/// GIL; the function is live, `code` a code object.
 #[cfg(Py_3_12)]
-unsafe fn has_tripwires(
-    state: &State,
-    pending: &Pending,
-    function: *mut ffi::PyFunctionObject,
-) -> bool {
-    // SAFETY: GIL by the caller; the function is live.
-    !pending.unread.get() && unsafe { super::tripwire::arm(state, pending, (*function).func_code) }
+pub unsafe fn gets_code(state: &State, function: *mut ffi::PyFunctionObject, code: Ptr) {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let Some(pending) = state.table.find((*function).func_globals) else { return };
+        let is_released = (*function).func_builtins == state.real_builtins;
+        if is_released && needs_keys(&pending, code) && !has_tripwires(state, &pending, code) {
+            set_builtins(function, state.keys_in);
+            follow(&pending, function);
+        }
+    }
+}
+
+/// Whether the code itself stands in for the keys.
+#[cfg(Py_3_12)]
+unsafe fn has_tripwires(state: &State, pending: &Pending, code: Ptr) -> bool {
+    // SAFETY: GIL by the caller; `code` is a code object.
+    !pending.unread.get() && unsafe { super::tripwire::arm(state, pending, code) }
 }
 
 /// 3.11 reads the names of a running function from where they were when it began.
 #[cfg(all(Py_3_11, not(Py_3_12)))]
-unsafe fn has_tripwires(_: &State, _: &Pending, _: *mut ffi::PyFunctionObject) -> bool {
+unsafe fn has_tripwires(_: &State, _: &Pending, _: Ptr) -> bool {
     false
 }
 

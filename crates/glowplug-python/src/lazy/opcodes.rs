@@ -55,6 +55,10 @@ pub const NAMED: [(&std::ffi::CStr, u16, u32); 12] = [
     (c"LOAD_FROM_DICT_OR_GLOBALS", 175, 0),
 ];
 
+/// As above; before 3.12 nobody asks.
+#[cfg(not(Py_3_12))]
+pub const NAMED: [(&std::ffi::CStr, u16, u32); 0] = [];
+
 /// As above.
 #[cfg(all(Py_3_13, not(Py_3_14)))]
 pub const NAMED: [(&std::ffi::CStr, u16, u32); 12] = [

@@ -166,17 +166,15 @@ impl Table {
     /// # Safety
     /// GIL; the dict has none, and [`Table::remove`] is called when it ends.
     pub unsafe fn insert(&self, globals: Ptr, importer: Object, kept_eager: bool) -> Rc<Pending> {
-        // SAFETY: GIL by the caller. The set holds strings alone and is never part of a cycle: the collector need not look at it.
+        // SAFETY: GIL by the caller.
         let pending = Rc::new(unsafe {
-            let expected = Object::owned(ffi::PySet_New(std::ptr::null_mut())).expect("memory");
-            ffi::PyObject_GC_UnTrack(expected.as_ptr().cast());
             Pending {
                 globals,
                 importer,
                 names: object::dict(),
                 stores: Cell::new(0),
                 code: RefCell::new(None),
-                expected,
+                expected: object::set_of_strings(),
                 unread: Cell::new(true),
                 running: Cell::new(0),
                 attached: Cell::new(false),

@@ -118,7 +118,7 @@ impl State {
                 answered: Cell::new(std::ptr::null_mut()),
                 quiet: Cell::new(0),
                 submodules: object::dict().into_ptr(),
-                lazy_modules: ffi::PySet_New(std::ptr::null_mut()),
+                lazy_modules: object::set_of_strings().into_ptr(),
                 table: Table::default(),
                 #[cfg(Py_3_12)]
                 tripwires: Default::default(),
