@@ -19,8 +19,7 @@ struct Originals {
 static ORIGINALS: OnceLock<Originals> = OnceLock::new();
 
 /// The names of `replace`: 3.13 has it twice.
-const REPLACE: &[&CStr] =
-    if cfg!(Py_3_13) { &[c"replace", c"__replace__"] } else { &[c"replace"] };
+const REPLACE: &[&CStr] = if cfg!(Py_3_13) { &[c"replace", c"__replace__"] } else { &[c"replace"] };
 
 type Method = unsafe extern "C" fn(Ptr, Ptr, Ptr) -> Ptr;
 

@@ -380,9 +380,8 @@ unsafe fn note_lazy(state: &State, absolute: &Object, presence: Presence, fromli
                 let format: *const c_char = c"%U.%U".as_ptr();
                 let full =
                     Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
-                added &= full.is_some_and(|full| {
-                    add(full.as_ptr(), Presence::of(state, full.as_ptr()))
-                });
+                added &=
+                    full.is_some_and(|full| add(full.as_ptr(), Presence::of(state, full.as_ptr())));
             }
         }
         if !added {

@@ -54,7 +54,11 @@ pub unsafe fn install(
             return Err(Unsupported::Version);
         }
         let Some(keys_in) = mirror::create() else { return Err(Unsupported::Refused) };
-        if !(reference::initialise() && store::initialise() && key::initialise() && tripwires_are_ready()) {
+        if !(reference::initialise()
+            && store::initialise()
+            && key::initialise()
+            && tripwires_are_ready())
+        {
             return Err(Unsupported::Refused);
         }
         let state = State::publish(mode, rules, events, keys_in);

@@ -84,7 +84,8 @@ impl Statements {
 pub fn names_not_loaded_as_globals(code: &[u8]) -> BTreeSet<usize> {
     instructions(code)
         .filter_map(|Instruction { opcode, argument, .. }| {
-            let (_, _, shift) = super::opcodes::NAMED.iter().find(|(_, named, _)| *named == opcode)?;
+            let (_, _, shift) =
+                super::opcodes::NAMED.iter().find(|(_, named, _)| *named == opcode)?;
             Some(argument >> shift)
         })
         .collect()

@@ -179,8 +179,9 @@ pub unsafe fn arm(state: &State, pending: &Pending, code: Ptr) -> bool {
     unsafe {
         let names = (*frame::code(code)).names;
         let len = ffi::PyTuple_Size(names);
-        let awaited: Vec<isize> =
-            (0..len).filter(|&i| functions::awaits(pending, ffi::PyTuple_GetItem(names, i))).collect();
+        let awaited: Vec<isize> = (0..len)
+            .filter(|&i| functions::awaits(pending, ffi::PyTuple_GetItem(names, i)))
+            .collect();
         let Some(armed) = wired_names(registry, code, names, &awaited) else {
             ffi::PyErr_Clear();
             return false;
