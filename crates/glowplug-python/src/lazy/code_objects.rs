@@ -49,11 +49,12 @@ pub unsafe fn install() -> bool {
         let Some(names) = Object::owned(ffi::PyDescr_NewGetSet(kind, shown)) else { return false };
         dict.set_entry(c"co_names", &names);
         for name in REPLACE {
-            let method = ffi::PyDescr_NewMethod(kind, definition(name, replace, text(&old)));
+            let Some(named) = dict.entry(name) else { return false };
+            let method = ffi::PyDescr_NewMethod(kind, definition(name, replace, text(&named)));
             let Some(method) = Object::owned(method) else { return false };
             dict.set_entry(name, &method);
         }
-        ffi::PyType_Modified(kind);
+        types::modified(kind);
         let module_name = object::string(b"marshal");
         for (name, function, old) in
             [(c"dumps", dumps_plainly as Method, &dumps), (c"dump", dump_plainly, &dump)]

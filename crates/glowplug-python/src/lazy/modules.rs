@@ -44,7 +44,7 @@ pub unsafe fn install() -> bool {
         };
         dict.set_entry(c"__dir__", &method);
         (*kind).tp_getattro = Some(get_attribute);
-        ffi::PyType_Modified(kind);
+        types::modified(kind);
         follow_ends()
     }
 }

@@ -38,3 +38,19 @@ pub unsafe fn dict_of(kind: *mut ffi::PyTypeObject) -> Option<crate::object::Obj
         return crate::object::Object::borrowed((*kind).tp_dict);
     }
 }
+
+/// Has CPython forget what it remembers of one of its own types, whose dict has changed.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn modified(kind: *mut ffi::PyTypeObject) {
+    // SAFETY: by the caller; `sys` is there in every Python.
+    unsafe {
+        if ffi::PySys_GetObject(c"gettotalrefcount".as_ptr()).is_null() {
+            ffi::PyType_Modified(kind);
+        } else {
+            // A debug build takes its own types for unchangeable; it can only forget all types.
+            ffi::PyType_ClearCache();
+        }
+    }
+}
