@@ -418,8 +418,7 @@ CASES: dict[str, Case] = {
         },
     ),
     "bound_anew_by_import": Case(
-        "import m\ndef g(): return m\nassert g().x == 1\nfrom n import w as m\n"
-        "assert g() == 'n'\n"
+        "import m\ndef g(): return m\nassert g().x == 1\nfrom n import w as m\nassert g() == 'n'\n"
     ),
     "bound_anew_while_pending": Case(
         "import m\ndef g(): return m\nfrom n import w as m\nassert g() == 'n' and not L('m')\n"

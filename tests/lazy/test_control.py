@@ -250,3 +250,26 @@ def test_an_interpreter_that_is_not_known_is_refused_once(tmp_path: Path) -> Non
     run = python.run_eagerly("main.py", cwd=tmp_path, GLOWPLUG_RUNTIME=str(tmp_path))
     assert run.returncode == 0, run.stderr.decode()
     assert run.stderr.decode().count("imports stay eager") == 1
+
+
+REFUSED = {
+    "free-threaded": "sys._is_gil_enabled = lambda: False\n",
+    "pypy": "import types\n"
+    "sys.implementation = types.SimpleNamespace(**{**vars(sys.implementation), 'name': 'pypy'})\n",
+    "not installed": "sys.version_info = (3, 99, 0, 'final', 0)\n",
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+@pytest.mark.parametrize("python", backports()[-1:], ids=lambda p: p.name)
+def test_what_is_refused_imports_eagerly(python: LazyPython, reason: str, tmp_path: Path) -> None:
+    """What cannot be had on every machine says so of itself."""
+    (tmp_path / "m.py").write_text("x = 1\n")
+    (tmp_path / "main.py").write_text(
+        "import sys\n" + REFUSED[reason] + "import glowplug.lazy as lazy\n"
+        "assert not lazy.install() and not lazy.install()\nimport m\nassert 'm' in sys.modules\n"
+    )
+    run = python.run_eagerly("main.py", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr.decode()
+    said = run.stderr.decode()
+    assert said.count("imports stay eager") == 1 and reason in said

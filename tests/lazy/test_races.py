@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
-from lazily import LazyPython, chosen
+from lazily import ROOT, LazyPython, chosen, environment
 
 NAMES, ROUNDS, THREADS = 100, 100, 8
 
@@ -122,3 +124,26 @@ def test_nothing_is_left_of_modules_that_are_gone(python: LazyPython, tmp_path: 
 @pytest.mark.parametrize("python", BACKPORTS, ids=lambda p: p.name)
 def test_nothing_is_left_of_many_modules_that_are_gone(python: LazyPython, tmp_path: Path) -> None:
     assert leak(python, tmp_path, 9_000) < 0.05
+
+
+INSTALL = "import glowplug.lazy\nassert glowplug.lazy.install(policy=False)\n"
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("program", (PROGRAM, LEAKS.replace("TURNS", "900")), ids=("race", "leaks"))
+def test_debug_build(program: str, tmp_path: Path) -> None:
+    """Its assertions hold. The extension of a release build fits, as their objects look the same."""
+    python = os.environ.get("GLOWPLUG_TEST_DEBUG_PYTHON")
+    if not python:
+        pytest.skip("$GLOWPLUG_TEST_DEBUG_PYTHON names no debug build of CPython")
+    (tmp_path / "main.py").write_text(INSTALL + program)
+    run = subprocess.run(
+        [python, "-W", "ignore", "main.py", "3"],
+        cwd=tmp_path,
+        env={**environment(), "PYTHONPATH": str(ROOT / "python")},
+        capture_output=True,
+        timeout=500,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    assert run.stdout == b"fine\n" or float(run.stdout) < 0.3

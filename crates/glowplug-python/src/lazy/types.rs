@@ -44,13 +44,22 @@ pub unsafe fn dict_of(kind: *mut ffi::PyTypeObject) -> Option<crate::object::Obj
 /// # Safety
 /// GIL.
 pub unsafe fn modified(kind: *mut ffi::PyTypeObject) {
-    // SAFETY: by the caller; `sys` is there in every Python.
+    // SAFETY: by the caller.
     unsafe {
-        if ffi::PySys_GetObject(c"gettotalrefcount".as_ptr()).is_null() {
-            ffi::PyType_Modified(kind);
-        } else {
-            // A debug build takes its own types for unchangeable; it can only forget all types.
+        if is_debug_build() {
+            // It takes its own types for unchangeable; it can only forget all types.
             ffi::PyType_ClearCache();
+        } else {
+            ffi::PyType_Modified(kind);
         }
     }
+}
+
+/// Whether the interpreter checks itself by assertions, which hold it to more than it needs.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn is_debug_build() -> bool {
+    // SAFETY: by the caller.
+    unsafe { !ffi::PySys_GetObject(c"gettotalrefcount".as_ptr()).is_null() }
 }
