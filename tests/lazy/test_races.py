@@ -78,8 +78,8 @@ def test_threads_beside_the_collector(python: LazyPython, tmp_path: Path) -> Non
 LEAKS = """
 import gc, sys
 source = "import s0, s1, s2\\nfrom s0 import v as a\\nfrom s1 import v as b, w\\nimport q.r\\n"
-source += "def f(): return s0, a, len\\ndef g(): return s1, b\\nclass C:\\n  def m(self): return s2, w\\n"
-source += "def h(o): o.s2 = s2\\n"
+source += "def f(): return s0, a, len\\ndef g(): return s1, b\\n"
+source += "class C:\\n  def m(self): return s2, w\\ndef h(o): o.s2 = s2\\n"
 open("user.py", "w").write(source)
 import os
 os.mkdir("q")
@@ -108,7 +108,7 @@ print((blocks(TURNS) - before) / TURNS)
 
 
 def leak(python: LazyPython, folder: Path, turns: int) -> float:
-    """How many blocks of memory each turn leaves: one for each object that is kept, apart from some hundred in all."""
+    """How many blocks of memory each turn leaves: some hundred in all are nobody's fault."""
     (folder / "main.py").write_text(LEAKS.replace("TURNS", str(turns)))
     run = python.run("main.py", cwd=folder)
     assert run.returncode == 0, run.stderr.decode()
@@ -132,7 +132,7 @@ INSTALL = "import glowplug.lazy\nassert glowplug.lazy.install(policy=False)\n"
 @pytest.mark.judge
 @pytest.mark.parametrize("program", (PROGRAM, LEAKS.replace("TURNS", "900")), ids=("race", "leaks"))
 def test_debug_build(program: str, tmp_path: Path) -> None:
-    """Its assertions hold. The extension of a release build fits, as their objects look the same."""
+    """Its assertions hold. The extension for release builds fits: their objects look the same."""
     python = os.environ.get("GLOWPLUG_TEST_DEBUG_PYTHON")
     if not python:
         pytest.skip("$GLOWPLUG_TEST_DEBUG_PYTHON names no debug build of CPython")
