@@ -136,18 +136,23 @@ import sys, n
 def g(): return n
 print("m" in sys.modules, n.w, *[g() is n for _ in range(100)][:1])
 print([i.opname for i in dis.get_instructions(g, adaptive=True) if "GLOBAL" in i.opname])
+def h(): return os.path
+import os
+for _ in range(100): h()
+print([i.opname for i in dis.get_instructions(h, adaptive=True) if "GLOBAL" in i.opname])
 """
 
 
 @pytest.mark.parametrize("python", one_of((3, 12), (3, 13), (3, 14)), ids=lambda p: p.name)
 def test_loads_are_specialised(python: LazyPython, tmp_path: Path) -> None:
-    """Of builtins beside a name that is never used, and of a name that has been."""
+    """Of builtins beside a name that is never used, of a name that has been, of an eager one."""
     for file, text in {"main.py": SPECIALISED, "m.py": "", "n.py": "w = 1\n"}.items():
         (tmp_path / file).write_text(text)
     run = python.run("main.py", cwd=tmp_path)
     assert run.stdout.decode().splitlines() == [
         "['LOAD_GLOBAL', 'LOAD_GLOBAL_BUILTIN']",
         "False 1 True",
+        "['LOAD_GLOBAL_MODULE']",
         "['LOAD_GLOBAL_MODULE']",
     ], run.stderr.decode()
 

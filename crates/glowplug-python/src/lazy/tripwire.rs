@@ -66,12 +66,12 @@ unsafe fn trip(state: &State, name: Ptr) -> Result<(), ()> {
             return Ok(());
         }
         let Some(pending) = state.table.find(globals) else { return Ok(()) };
-        if pending.reference(name).is_none() || !super::key::loads_one_of(&[opcodes::LOAD_GLOBAL]) {
+        if ffi::PyDict_Contains(globals, name) == 1 {
+            // The module has bound it since, be it by an import that was eager.
+            state.forget(&pending, name);
             return Ok(());
         }
-        if ffi::PyDict_Contains(globals, name) == 1 {
-            // The module has bound it to something else since.
-            state.forget(&pending, name);
+        if pending.reference(name).is_none() || !super::key::loads_one_of(&[opcodes::LOAD_GLOBAL]) {
             return Ok(());
         }
         reference::resolve_name(state, globals, name).map(drop)
