@@ -54,7 +54,7 @@ packages: build tools
 
 # CPython's own tests and those of some packages, plainly and thawed: an hour. $GLOWPLUG_TEST_REPORT names a file for what was found.
 judge: build tools
-	GLOWPLUG_TEST_MAKE=suites $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/judge -m judge -n logical
+	GLOWPLUG_TEST_MAKE=suites $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/judge tests/lazy -m judge -n logical
 
 # The comparisons with plain Python by a fork server and by a pool, and many starts in a row: half an hour.
 serve: build tools

@@ -383,5 +383,56 @@ CASES: dict[str, Case] = {
         "globals().pop('u')\ngc.collect()\nassert r() is None\n",
         {"u.py": "import m\nclass C:\n    def g(self): return m\n"},
     ),
+    # Functions that name what is pending.
+    "code_shows_plain_names": Case(
+        "import marshal\nimport m\ndef g(): return len, m\ncode = g.__code__\n"
+        "assert [type(n) for n in code.co_names] == [str, str] and code.co_names == ('len', 'm')\n"
+        "twin = code.replace(co_name='h')\nassert twin.co_names == code.co_names\n"
+        "assert marshal.loads(marshal.dumps([code])) == [code] and {code: 1}[code.replace()] == 1\n"
+        "assert not L('m')\nassert type(g)(twin, globals())()[1].x == 1 and g()[1] is m\n"
+    ),
+    "decorator_replaces_code": Case(
+        "import types\nimport m\n@types.coroutine\ndef g():\n    yield m.x\n"
+        "assert not L('m') and list(g()) == [1]\n"
+    ),
+    "attribute_of_the_same_name": Case(
+        "import m\nclass C: pass\ndef g(c):\n    c.m = 1\n    return m.x + c.m\nc = C()\n"
+        "assert not L('m') and g(c) == 2 and [type(n) for n in vars(c)] == [str]\n"
+    ),
+    "global_of_the_same_name": Case(
+        "import m\ndef g():\n    global m\n    was = m.x\n    m = 2\n    return was\n"
+        "assert L('m') and g() == 1 and m == 2 and all(type(n) is str for n in globals())\n",
+        native=False,
+    ),
+    "inner_functions": Case(
+        "import m\ndef g(): return [(lambda: m.x)() for i in range(3)]\n"
+        "def h():\n    class C:\n        k = m.y\n    return C.k\nassert not L('m')\n"
+        "assert g() == [1, 1, 1] and h() == 2\n"
+    ),
+    "code_of_another_module": Case(
+        "import types\nimport u, v\nh = types.FunctionType(u.g.__code__, vars(v))\n"
+        "assert h() == 'n' and u.g() == 1 and h() == 'n'\n",
+        {
+            "u.py": "from m import x as q\ndef g(): return q\n",
+            "v.py": "from n import w as q\ndef k(): return q\n",
+        },
+    ),
+    "bound_anew_by_import": Case(
+        "import m\ndef g(): return m\nassert g().x == 1\nfrom n import w as m\nassert g() == 'n'\n"
+    ),
+    "bound_anew_while_pending": Case(
+        "import m\ndef g(): return m\nfrom n import w as m\nassert g() == 'n' and not L('m')\n"
+        "import p as q\ndef h(): return q\nglobals()['q'] = 5\nassert h() == h() == 5\n"
+        "assert not L('p')\n"
+    ),
+    "error_in_function": Case(
+        "import bad\ndef g(): return bad\nfor i in range(2):\n    try:\n        g()\n"
+        "    except ValueError as e:\n        assert isinstance(e.__cause__, ImportError)\n"
+        "    else:\n        raise AssertionError\n"
+    ),
+    "generator_that_waits": Case(
+        "import m\ndef g():\n    yield len\n    yield m.x\n    yield m.y\nt = g()\nnext(t)\n"
+        "assert not L('m') and list(t) == [1, 2] and list(g())[1:] == [1, 2]\n"
+    ),
     # Marked imports, the filter, and threads are in test_control.py and test_races.py.
 }

@@ -52,13 +52,13 @@ class LazyPython:
         ]
 
     def run(
-        self, *arguments: str, cwd: Path, options: tuple[str, ...] = ()
+        self, *arguments: str, cwd: Path, options: tuple[str, ...] = (), **variables: str
     ) -> subprocess.CompletedProcess[bytes]:
         """Runs a program lazily."""
         return subprocess.run(
             [*self.command(*options), *arguments],
             cwd=cwd,
-            env=environment(),
+            env={**environment(), **variables},
             capture_output=True,
             timeout=120,
             check=False,

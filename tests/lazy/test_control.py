@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cases import MODULES, PRELUDE
 from harness.build import glowplug
-from lazily import LazyPython, backports, chosen, environment, one_of
+from lazily import ROOT, LazyPython, backports, chosen, environment, one_of
 
 PROGRAMS = {
     "install_at_the_top": (
@@ -117,10 +117,86 @@ def test_opcodes_are_those_of_the_interpreter(python: LazyPython, tmp_path: Path
         "import glowplug.lazy._load as l, opcode\n"
         "for name, number in l.native().opcodes().items():\n"
         "    assert opcode.opmap.get(name, 256) == number, name\n"
+        "named = l.native().opcodes_with_names()\n"
+        "known = {opcode.opname[n] for n in opcode.hasname if n < 240}\n"
+        "assert not named or set(named) == known - {'LOAD_GLOBAL'}\n"
+        "assert all(opcode.opmap[name] == number for name, number in named.items())\n"
     )
     (tmp_path / "main.py").write_text(code)
     run = python.run_eagerly("main.py", cwd=tmp_path)
     assert run.returncode == 0, run.stderr.decode()
+
+
+SPECIALISED = """
+import dis, m
+def f(): return m if False in () else len
+for _ in range(100): f()
+print([i.opname for i in dis.get_instructions(f, adaptive=True) if "GLOBAL" in i.opname])
+import sys, n
+def g(): return n
+print("m" in sys.modules, n.w, *[g() is n for _ in range(100)][:1])
+print([i.opname for i in dis.get_instructions(g, adaptive=True) if "GLOBAL" in i.opname])
+def h(): return os.path
+import os
+for _ in range(100): h()
+print([i.opname for i in dis.get_instructions(h, adaptive=True) if "GLOBAL" in i.opname])
+"""
+
+
+@pytest.mark.parametrize("python", one_of((3, 12), (3, 13), (3, 14)), ids=lambda p: p.name)
+def test_loads_are_specialised(python: LazyPython, tmp_path: Path) -> None:
+    """Of builtins beside a name that is never used, of a name that has been, of an eager one."""
+    for file, text in {"main.py": SPECIALISED, "m.py": "", "n.py": "w = 1\n"}.items():
+        (tmp_path / file).write_text(text)
+    run = python.run("main.py", cwd=tmp_path)
+    assert run.stdout.decode().splitlines() == [
+        "['LOAD_GLOBAL', 'LOAD_GLOBAL_BUILTIN']",
+        "False 1 True",
+        "['LOAD_GLOBAL_MODULE']",
+        "['LOAD_GLOBAL_MODULE']",
+    ], run.stderr.decode()
+
+
+SUBINTERPRETERS = {
+    "main.py": """
+import sys
+if sys.version_info < (3, 13):
+    import _xxsubinterpreters as interpreters
+else:
+    import _interpreters as interpreters
+import late
+from u import v
+inside = f"import sys; sys.path[:] = {sys.path!r}; import inside"
+for _ in range(3):
+    created = interpreters.create()
+    failed = interpreters.run_string(created, inside)
+    assert not failed, failed
+    interpreters.destroy(created)
+assert "late" not in sys.modules and v == 1 and late.x == 1
+""",
+    "inside.py": """
+import glowplug.lazy as lazy
+assert not lazy.install() and not lazy.install()
+import sys, late, collections.abc, p.a, json, unittest
+assert "late" in sys.modules and "p.a" in sys.modules and "__name__" in dir(late)
+""",
+    "late.py": "x = 1\n",
+    "u.py": "v = 1\n",
+    "p/__init__.py": "",
+    "p/a.py": "",
+}
+
+
+@pytest.mark.parametrize("python", backports(), ids=lambda p: p.name)
+def test_other_interpreters_import_eagerly(python: LazyPython, tmp_path: Path) -> None:
+    """Beside one that imports lazily; each says so once."""
+    (tmp_path / "p").mkdir()
+    for file, text in SUBINTERPRETERS.items():
+        (tmp_path / file).write_text(text)
+    run = python.run("main.py", cwd=tmp_path, PYTHONPATH=str(ROOT / "python"))
+    said = run.stderr.decode()
+    assert run.returncode == 0, said
+    assert said.count("imports stay eager: ") == said.count("subinterpreters") == 3
 
 
 @pytest.mark.parametrize("python", chosen(), ids=lambda p: p.name)
@@ -179,3 +255,26 @@ def test_an_interpreter_that_is_not_known_is_refused_once(tmp_path: Path) -> Non
     run = python.run_eagerly("main.py", cwd=tmp_path, GLOWPLUG_RUNTIME=str(tmp_path))
     assert run.returncode == 0, run.stderr.decode()
     assert run.stderr.decode().count("imports stay eager") == 1
+
+
+REFUSED = {
+    "free-threaded": "sys._is_gil_enabled = lambda: False\n",
+    "pypy": "import types\n"
+    "sys.implementation = types.SimpleNamespace(**{**vars(sys.implementation), 'name': 'pypy'})\n",
+    "not installed": "sys.version_info = (3, 99, 0, 'final', 0)\n",
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+@pytest.mark.parametrize("python", backports()[-1:], ids=lambda p: p.name)
+def test_what_is_refused_imports_eagerly(python: LazyPython, reason: str, tmp_path: Path) -> None:
+    """What cannot be had on every machine says so of itself."""
+    (tmp_path / "m.py").write_text("x = 1\n")
+    (tmp_path / "main.py").write_text(
+        "import sys\n" + REFUSED[reason] + "import glowplug.lazy as lazy\n"
+        "assert not lazy.install() and not lazy.install()\nimport m\nassert 'm' in sys.modules\n"
+    )
+    run = python.run_eagerly("main.py", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr.decode()
+    said = run.stderr.decode()
+    assert said.count("imports stay eager") == 1 and reason in said

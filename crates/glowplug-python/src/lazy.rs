@@ -15,6 +15,8 @@
 //! | `key.rs` | the keys among the builtins |
 //! | `mirror.rs` | the copy of the builtins that holds the keys, 3.11 and later |
 //! | `functions.rs` | gives functions the real builtins back as names resolve |
+//! | `tripwire.rs` | names in the code of functions that import when they are looked up, 3.12 and later |
+//! | `code_objects.rs` | what programs see of such code |
 //! | `modules.rs` | attribute access from outside |
 //! | `rules.rs` | which statements are wanted lazy |
 //! | `events.rs` | the log for reports |
@@ -28,6 +30,8 @@
 //! | `state.rs` | all of it in one place |
 //! | `frame.rs`, `opcodes.rs`, `types.rs` | layouts of CPython |
 
+#[cfg(all(Py_3_12, not(Py_3_15)))]
+mod code_objects;
 #[cfg(not(Py_3_15))]
 pub mod control;
 #[cfg(not(Py_3_15))]
@@ -73,6 +77,8 @@ mod state;
 mod statement;
 #[cfg(not(Py_3_15))]
 mod store;
+#[cfg(all(Py_3_12, not(Py_3_15)))]
+mod tripwire;
 #[cfg(not(Py_3_15))]
 mod types;
 

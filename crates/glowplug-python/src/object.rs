@@ -159,6 +159,20 @@ pub unsafe fn dict() -> Object {
     unsafe { Object::owned(ffi::PyDict_New()) }.expect("memory for a dict")
 }
 
+/// A new, empty set for strings alone. It can never be part of a cycle, so that the collector does not look at it.
+///
+/// # Safety
+/// GIL.
+#[cfg(not(Py_3_15))]
+pub unsafe fn set_of_strings() -> Object {
+    // SAFETY: by the caller; CPython leaves a container alone that is not tracked.
+    unsafe {
+        let set = Object::owned(ffi::PySet_New(std::ptr::null_mut())).expect("memory for a set");
+        ffi::PyObject_GC_UnTrack(set.as_ptr().cast());
+        set
+    }
+}
+
 /// A str from bytes in the file system's encoding.
 ///
 /// # Safety

@@ -10,6 +10,7 @@ EAGER = (
     "=PIL.MicImagePlugin",
     "_pytest",
     "sqlalchemy",
+    "=symtable",
     "mpmath",
     "sympy",
 )

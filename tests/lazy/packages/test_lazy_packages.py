@@ -37,6 +37,7 @@ JOBS = {
     "terminal_job": "more",
     "aiohttp_job": "more",
     **{path.stem: "lazy" for path in sorted(HERE.glob("*_job.py"))},
+    "symtable_job": "web",
 }
 
 

@@ -12,7 +12,7 @@ use std::ptr;
 
 type Function = unsafe extern "C" fn(Ptr, Ptr) -> Ptr;
 
-const FUNCTIONS: [(&CStr, Function); 9] = [
+const FUNCTIONS: [(&CStr, Function); 10] = [
     (c"install", install_with),
     (c"mode", mode),
     (c"set_mode", set_mode),
@@ -22,6 +22,7 @@ const FUNCTIONS: [(&CStr, Function); 9] = [
     (c"pending", pending),
     (c"resolve", resolve),
     (c"opcodes", opcode_numbers),
+    (c"opcodes_with_names", opcodes_with_names),
 ];
 
 /// Makes the module.
@@ -221,6 +222,18 @@ unsafe extern "C" fn opcode_numbers(_: Ptr, _: Ptr) -> Ptr {
     unsafe {
         let table = object::dict();
         for (name, number) in opcodes::ALL {
+            table.set_entry(name, &object::integer(number.into()));
+        }
+        table.into_ptr()
+    }
+}
+
+/// `opcodes_with_names()`: those beside LOAD_GLOBAL that this library knows to work with a name; none before 3.12.
+unsafe extern "C" fn opcodes_with_names(_: Ptr, _: Ptr) -> Ptr {
+    // SAFETY: called by CPython.
+    unsafe {
+        let table = object::dict();
+        for (name, number, _) in opcodes::NAMED {
             table.set_entry(name, &object::integer(number.into()));
         }
         table.into_ptr()

@@ -11,23 +11,31 @@ use pyo3_ffi as ffi;
 #[cfg(Py_3_11)]
 use std::rc::Rc;
 
-/// Whether a function may still meet a pending name.
+/// Whether code may still meet a pending name.
 #[cfg(Py_3_11)]
-unsafe fn needs_keys(pending: &Pending, function: *mut ffi::PyFunctionObject) -> bool {
-    // SAFETY: GIL by the caller; the function is live.
+unsafe fn needs_keys(pending: &Pending, code: Ptr) -> bool {
+    // SAFETY: GIL by the caller; `code` is a code object.
     unsafe {
         if pending.unread.get() {
             return true;
         }
-        let names = (*super::frame::code((*function).func_code)).names;
-        let expected = pending.expected.as_ptr();
-        (0..ffi::PyTuple_Size(names)).any(|i| {
-            let name = ffi::PyTuple_GetItem(names, i);
-            ffi::PyDict_Contains(pending.names.as_ptr(), name) != 0
-                || !pending.complete.get()
-                    && ffi::PySet_Contains(expected, name) != 0
-                    && ffi::PyDict_Contains(pending.globals, name) != 1
-        })
+        let names = (*super::frame::code(code)).names;
+        (0..ffi::PyTuple_Size(names)).any(|i| awaits(pending, ffi::PyTuple_GetItem(names, i)))
+    }
+}
+
+/// Whether a name is pending, or may become so while the module's body runs.
+///
+/// # Safety
+/// GIL; `name` is a str.
+#[cfg(Py_3_11)]
+pub unsafe fn awaits(pending: &Pending, name: Ptr) -> bool {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        ffi::PyDict_Contains(pending.names.as_ptr(), name) != 0
+            || !pending.complete.get()
+                && ffi::PySet_Contains(pending.expected.as_ptr(), name) != 0
+                && ffi::PyDict_Contains(pending.globals, name) != 1
     }
 }
 
@@ -61,7 +69,8 @@ pub unsafe fn consider(state: &State, function: *mut ffi::PyFunctionObject) {
             set_builtins(function, state.real_builtins);
             return;
         };
-        if !needs_keys(&pending, function) {
+        let code = (*function).func_code;
+        if !needs_keys(&pending, code) || has_tripwires(state, &pending, code) {
             pending.released.set(true);
             set_builtins(function, state.real_builtins);
         } else {
@@ -71,16 +80,51 @@ pub unsafe fn consider(state: &State, function: *mut ffi::PyFunctionObject) {
     }
 }
 
+/// A function is about to get other code: `types.coroutine` does that, say.
+///
+/// # Safety
+/// GIL; the function is live, `code` a code object.
+#[cfg(Py_3_12)]
+pub unsafe fn gets_code(state: &State, function: *mut ffi::PyFunctionObject, code: Ptr) {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let Some(pending) = state.table.find((*function).func_globals) else { return };
+        let is_released = (*function).func_builtins == state.real_builtins;
+        if is_released && needs_keys(&pending, code) && !has_tripwires(state, &pending, code) {
+            set_builtins(function, state.keys_in);
+            follow(&pending, function);
+        }
+    }
+}
+
+/// Whether the code itself stands in for the keys.
+#[cfg(Py_3_12)]
+unsafe fn has_tripwires(state: &State, pending: &Pending, code: Ptr) -> bool {
+    // SAFETY: GIL by the caller; `code` is a code object.
+    !pending.unread.get() && unsafe { super::tripwire::arm(state, pending, code) }
+}
+
+/// 3.11 reads the names of a running function from where they were when it began.
+#[cfg(all(Py_3_11, not(Py_3_12)))]
+unsafe fn has_tripwires(_: &State, _: &Pending, _: Ptr) -> bool {
+    false
+}
+
 /// Keeps a function in mind that got the keys.
 #[cfg(Py_3_12)]
 unsafe fn follow(pending: &Pending, function: *mut ffi::PyFunctionObject) {
     // SAFETY: GIL by the caller; the function is live.
     unsafe {
         let weak = ffi::PyWeakref_NewRef(function.cast(), std::ptr::null_mut());
-        match Object::owned(weak) {
-            Some(weak) => pending.functions.borrow_mut().push(weak),
-            None => ffi::PyErr_Clear(),
+        let Some(weak) = Object::owned(weak) else {
+            ffi::PyErr_Clear();
+            return;
+        };
+        let mut functions = pending.functions.borrow_mut();
+        if functions.len() == functions.capacity() {
+            functions.retain(|weak| weak.referent().is_some());
         }
+        functions.push(weak);
     }
 }
 
@@ -191,6 +235,8 @@ pub unsafe fn ends(state: &State, pending: &Rc<Pending>) {
         }
         pending.complete.set(true);
         pending.code.replace(None);
+        #[cfg(Py_3_12)]
+        super::tripwire::settle(state, pending, false);
         release(state, pending);
         if pending.is_empty() {
             super::mirror::detach(state, pending.globals);

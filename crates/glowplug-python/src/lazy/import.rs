@@ -137,19 +137,20 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
     let &Arguments { name, globals, fromlist, level, .. } = arguments;
     // SAFETY: GIL by the caller; the arguments are live.
     unsafe {
-        let Some(wanted) = wanted(state, arguments)? else { return Ok(None) };
+        let known = state.table.find(globals);
+        let Some(wanted) = wanted(state, arguments, known.as_deref())? else { return Ok(None) };
         let Wanted { absolute, importer } = wanted;
         if super::mirror::is_missing_here(state) {
             return Ok(None);
         }
-        let pending =
-            state.table.find(globals).unwrap_or_else(|| modules::follow(state, globals, &importer));
+        let pending = known.unwrap_or_else(|| modules::follow(state, globals, &importer));
         if pending.stores.get() > 0 {
             store::expect_none(&pending);
         }
         let Some(running) = running_statement(state, &pending, &absolute) else { return Ok(None) };
+        let presence = Presence::of(state, absolute.as_ptr());
         if pending.kept_eager
-            || is_loaded(state, &absolute, fromlist)
+            || presence == Presence::Complete && has_all(&absolute, fromlist)
             || !passes_filter(state, &importer, &absolute, fromlist)?
         {
             return Ok(None);
@@ -159,7 +160,7 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
             let place = errors::place_of(&code, offset);
             modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
         }
-        note_lazy(state, &absolute, fromlist);
+        note_lazy(state, &absolute, presence, fromlist);
         let made = reference::to_statement(Statement {
             name,
             absolute,
@@ -183,20 +184,27 @@ struct Wanted {
     importer: Object,
 }
 
-/// Whether the settings, the mode or the module itself want the statement lazy.
-unsafe fn wanted(state: &State, arguments: &Arguments) -> Result<Option<Wanted>, ()> {
+/// Whether the settings, the mode or the module itself want the statement lazy. `known` is the importing module's entry, if it has one: then
+/// its dict is known to be a module's.
+unsafe fn wanted(
+    state: &State,
+    arguments: &Arguments,
+    known: Option<&Pending>,
+) -> Result<Option<Wanted>, ()> {
     let globals = arguments.globals;
     // SAFETY: GIL by the caller.
     unsafe {
-        let marked =
-            Object::borrowed(ffi::PyDict_GetItemWithError(globals, state.names.lazy_modules));
-        if state.mode.get() == Mode::Normal
-            && marked.is_none()
-            && !state.rules.borrow().names_modules()
-        {
+        let all = state.mode.get() == Mode::All;
+        let marked = if all { ptr::null_mut() } else { marks(state, globals) };
+        let marked = Object::borrowed(marked);
+        if !all && marked.is_none() && !state.rules.borrow().names_modules() {
             return Ok(None);
         }
-        let Some((importer, _)) = state.module_of(globals) else {
+        let importer = match known {
+            Some(known) => Object::borrowed(known.importer.as_ptr()),
+            None => state.module_of(globals).map(|(name, _)| name),
+        };
+        let Some(importer) = importer else {
             ffi::PyErr_Clear();
             return Ok(None);
         };
@@ -205,7 +213,7 @@ unsafe fn wanted(state: &State, arguments: &Arguments) -> Result<Option<Wanted>,
             ffi::PyErr_Clear();
             return Ok(None);
         };
-        let is_wanted = state.mode.get() == Mode::All
+        let is_wanted = all
             || state.rules.borrow().makes_lazy(&absolute)
             || match &marked {
                 Some(marked) => {
@@ -219,6 +227,12 @@ unsafe fn wanted(state: &State, arguments: &Arguments) -> Result<Option<Wanted>,
             };
         Ok(is_wanted.then_some(Wanted { absolute, importer }))
     }
+}
+
+/// `__lazy_modules__` of a namespace, borrowed, or NULL.
+unsafe fn marks(state: &State, globals: Ptr) -> Ptr {
+    // SAFETY: GIL by the caller; `globals` is a dict.
+    unsafe { ffi::PyDict_GetItemWithError(globals, state.names.lazy_modules) }
 }
 
 /// The absolute name of the module that a statement imports from; `None` where that cannot be told, perhaps with an exception.
@@ -311,13 +325,10 @@ unsafe fn running_statement(
     }
 }
 
-/// Whether an import would find all it wants in sys.modules: then there is nothing to put off.
-unsafe fn is_loaded(state: &State, absolute: &Object, fromlist: Ptr) -> bool {
+/// Whether a module that is loaded has all that an import wants of it: then there is nothing to put off.
+unsafe fn has_all(absolute: &Object, fromlist: Ptr) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
-        if Presence::of(state, absolute.as_ptr()) != Presence::Complete {
-            return false;
-        }
         if fromlist.is_null() || ffi::PyTuple_Check(fromlist) == 0 {
             return true;
         }
@@ -355,21 +366,22 @@ unsafe fn passes_filter(
     }
 }
 
-/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded.
-unsafe fn note_lazy(state: &State, absolute: &Object, fromlist: Ptr) {
+/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded; `presence` is that of the module itself.
+unsafe fn note_lazy(state: &State, absolute: &Object, presence: Presence, fromlist: Ptr) {
     // SAFETY: GIL by the caller.
     unsafe {
-        let add = |name: Ptr| {
-            !Presence::of(state, name).is_awaited() || ffi::PySet_Add(state.lazy_modules, name) == 0
+        let add = |name: Ptr, presence: Presence| {
+            !presence.is_awaited() || ffi::PySet_Add(state.lazy_modules, name) == 0
         };
-        let mut added = add(absolute.as_ptr());
+        let mut added = add(absolute.as_ptr(), presence);
         if !fromlist.is_null() && ffi::PyTuple_Check(fromlist) != 0 {
             for i in 0..ffi::PyTuple_Size(fromlist) {
                 let name = ffi::PyTuple_GetItem(fromlist, i);
                 let format: *const c_char = c"%U.%U".as_ptr();
                 let full =
                     Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
-                added &= full.is_some_and(|full| add(full.as_ptr()));
+                added &=
+                    full.is_some_and(|full| add(full.as_ptr(), Presence::of(state, full.as_ptr())));
             }
         }
         if !added {

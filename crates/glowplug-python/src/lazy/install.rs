@@ -54,7 +54,11 @@ pub unsafe fn install(
             return Err(Unsupported::Version);
         }
         let Some(keys_in) = mirror::create() else { return Err(Unsupported::Refused) };
-        if !(reference::initialise() && store::initialise() && key::initialise()) {
+        if !(reference::initialise()
+            && store::initialise()
+            && key::initialise()
+            && tripwires_are_ready())
+        {
             return Err(Unsupported::Refused);
         }
         let state = State::publish(mode, rules, events, keys_in);
@@ -62,9 +66,28 @@ pub unsafe fn install(
             && execution::install(state)
             && listing::install(state)
             && modules::install()
+            && code_objects_are_plain()
             && prepare_main(state);
         if hooked { Ok(state) } else { Err(Unsupported::Refused) }
     }
+}
+
+/// Makes the type of tripwires, where there are any.
+unsafe fn tripwires_are_ready() -> bool {
+    #[cfg(Py_3_12)]
+    // SAFETY: GIL by the caller, who calls it once.
+    return unsafe { super::tripwire::initialise() };
+    #[cfg(not(Py_3_12))]
+    true
+}
+
+/// Has programs see plain names in code.
+unsafe fn code_objects_are_plain() -> bool {
+    #[cfg(Py_3_12)]
+    // SAFETY: GIL by the caller, who calls it once and has published the state.
+    return unsafe { super::code_objects::install() };
+    #[cfg(not(Py_3_12))]
+    true
 }
 
 /// Whether this interpreter is one that the mechanism knows.

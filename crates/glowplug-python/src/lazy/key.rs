@@ -125,7 +125,8 @@ unsafe extern "C" fn compare(this: Ptr, other: Ptr, operation: c_int) -> Ptr {
 unsafe fn look_up(state: &State, name: Ptr) -> Result<Option<Object>, ()> {
     // SAFETY: GIL by the caller.
     unsafe {
-        if !loads_a_name() {
+        #[cfg(not(Py_3_11))]
+        if !loads_one_of(&[super::opcodes::LOAD_NAME, super::opcodes::LOAD_GLOBAL]) {
             return Ok(None);
         }
         let globals = ffi::PyEval_GetGlobals();
@@ -168,10 +169,13 @@ unsafe fn in_namespace(state: &State, globals: Ptr, name: Ptr) -> Result<Option<
     }
 }
 
-/// Whether the running instruction loads a name. Where the keys lie in the real builtins, `getattr(builtins, …)` meets them too.
-#[cfg(not(Py_3_11))]
-unsafe fn loads_a_name() -> bool {
-    use super::opcodes::{LOAD_GLOBAL, LOAD_NAME};
+/// Whether the running instruction is one of these. Where the keys lie in the real builtins, `getattr(builtins, …)` meets them too, and
+/// `hash(code)` meets tripwires.
+///
+/// # Safety
+/// GIL.
+#[cfg(any(not(Py_3_11), Py_3_12))]
+pub unsafe fn loads_one_of(opcodes: &[u16]) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
         let Some(frame) = super::frame::Frame::running() else { return false };
@@ -180,11 +184,6 @@ unsafe fn loads_a_name() -> bool {
         };
         let code = super::frame::bytes(code.as_ptr());
         let at = super::statement::behind_extensions(code, offset);
-        code.get(at).is_some_and(|&op| [LOAD_NAME, LOAD_GLOBAL].contains(&u16::from(op)))
+        code.get(at).is_some_and(|&op| opcodes.contains(&u16::from(op)))
     }
-}
-
-#[cfg(Py_3_11)]
-unsafe fn loads_a_name() -> bool {
-    true
 }

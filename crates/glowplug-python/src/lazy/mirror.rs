@@ -261,6 +261,7 @@ mod watchers {
     // `Include/cpython/dictobject.h`, `Include/cpython/funcobject.h`: the numbers of the events.
     const DICT_CLONED: c_int = 3;
     const FUNCTION_CREATE: c_int = 0;
+    const FUNCTION_MODIFY_CODE: c_int = 2;
 
     unsafe extern "C" {
         pub fn PyDict_AddWatcher(
@@ -289,11 +290,17 @@ mod watchers {
     pub unsafe extern "C" fn function_changed(
         event: c_int,
         function: *mut ffi::PyFunctionObject,
-        _: Ptr,
+        new: Ptr,
     ) -> c_int {
-        if event == FUNCTION_CREATE {
-            // SAFETY: called by CPython with the GIL and a live function.
-            unsafe { super::super::functions::consider(state::installed(), function) };
+        use super::super::functions;
+        let state = state::installed();
+        // SAFETY: called by CPython with the GIL and a live function, which is about to get the code `new`.
+        unsafe {
+            match event {
+                FUNCTION_CREATE => functions::consider(state, function),
+                FUNCTION_MODIFY_CODE => functions::gets_code(state, function, new),
+                _ => {}
+            }
         }
         0
     }

@@ -44,7 +44,7 @@ pub unsafe fn install() -> bool {
         };
         dict.set_entry(c"__dir__", &method);
         (*kind).tp_getattro = Some(get_attribute);
-        ffi::PyType_Modified(kind);
+        types::modified(kind);
         follow_ends()
     }
 }
@@ -255,8 +255,14 @@ unsafe fn load_promised(state: &State, dict: Ptr, name: Ptr) -> Result<Option<Ob
 pub unsafe fn is_submodule(absolute: &Object) -> bool {
     // SAFETY: by the caller.
     unsafe {
-        let end = ffi::PyUnicode_GetLength(absolute.as_ptr());
-        ffi::PyUnicode_FindChar(absolute.as_ptr(), u32::from('.'), 0, end, 1) >= 0
+        let mut len = 0;
+        let text = ffi::PyUnicode_AsUTF8AndSize(absolute.as_ptr(), &mut len);
+        if text.is_null() {
+            // A name with a lone surrogate: the import itself will say that there is no such module.
+            ffi::PyErr_Clear();
+            return false;
+        }
+        std::slice::from_raw_parts(text.cast::<u8>(), len as usize).contains(&b'.')
     }
 }
 
@@ -330,11 +336,14 @@ pub unsafe fn is_own_submodule(
 ) -> bool {
     // SAFETY: GIL by the caller.
     unsafe {
-        if ffi::PyDict_Contains(pending.globals, state.names.path) != 1 {
+        let importer = pending.importer.as_ptr();
+        let end = ffi::PyUnicode_GetLength(absolute.as_ptr());
+        if ffi::PyUnicode_Tailmatch(absolute.as_ptr(), importer, 0, end, -1) != 1
+            || ffi::PyDict_Contains(pending.globals, state.names.path) != 1
+        {
             return false;
         }
         let format = c"%U.%U".as_ptr();
-        let importer = pending.importer.as_ptr();
         let Some(own) = Object::owned(ffi::PyUnicode_FromFormat(format, importer, name)) else {
             ffi::PyErr_Clear();
             return true;
@@ -433,7 +442,8 @@ unsafe extern "C" fn list_names(module: Ptr, _: Ptr) -> Ptr {
         let original = ORIGINALS.get().expect("installed").list as Ptr;
         let end = ptr::null_mut::<ffi::PyObject>();
         let names = Object::owned(ffi::PyObject_CallFunctionObjArgs(original, module, end));
-        let (Some(names), Some(state)) = (names, state::get()) else { return ptr::null_mut() };
+        let Some(names) = names else { return ptr::null_mut() };
+        let Some(state) = state::get() else { return names.into_ptr() };
         if ffi::PyList_Check(names.as_ptr()) == 0 || ffi::PyModule_Check(module) == 0 {
             return names.into_ptr();
         }
@@ -497,9 +507,14 @@ pub unsafe fn follow(state: &State, globals: Ptr, importer: &Object) -> Rc<Pendi
 
 /// The end of a dict: its entry goes too.
 fn forget(dict: Ptr) {
-    if let Some(state) = state::get() {
-        drop(state.table.remove(dict));
+    let Some(state) = state::get() else { return };
+    let Some(pending) = state.table.remove(dict) else { return };
+    #[cfg(Py_3_12)]
+    // SAFETY: CPython frees a dict with the GIL.
+    unsafe {
+        super::tripwire::settle(state, &pending, true);
     }
+    drop(pending);
 }
 
 #[cfg(Py_3_12)]

@@ -1,6 +1,6 @@
 //! The few opcodes that matter, from `Lib/opcode.py` (3.9–3.12) and `Lib/_opcode_metadata.py` (3.13 and later) of each CPython.
 //!
-//! The test `tests/lazy/test_opcodes.py` compares them with what each interpreter says itself.
+//! A test of `tests/lazy/test_control.py` compares them with what each interpreter says itself.
 
 /// An opcode that this minor does not have: no byte equals it.
 #[cfg(not(Py_3_11))]
@@ -37,6 +37,61 @@ opcodes! {
 }
 
 pub use numbers::*;
+
+/// The other opcodes that work with a name: each with the number of bits that its argument has below the name's index.
+#[cfg(all(Py_3_12, not(Py_3_13)))]
+pub const NAMED: [(&std::ffi::CStr, u16, u32); 12] = [
+    (c"STORE_NAME", 90, 0),
+    (c"DELETE_NAME", 91, 0),
+    (c"STORE_ATTR", 95, 0),
+    (c"DELETE_ATTR", 96, 0),
+    (c"STORE_GLOBAL", 97, 0),
+    (c"DELETE_GLOBAL", 98, 0),
+    (c"LOAD_NAME", 101, 0),
+    (c"LOAD_ATTR", 106, 1),
+    (c"IMPORT_NAME", 108, 0),
+    (c"IMPORT_FROM", 109, 0),
+    (c"LOAD_SUPER_ATTR", 141, 2),
+    (c"LOAD_FROM_DICT_OR_GLOBALS", 175, 0),
+];
+
+/// As above; before 3.12 nobody asks.
+#[cfg(not(Py_3_12))]
+pub const NAMED: [(&std::ffi::CStr, u16, u32); 0] = [];
+
+/// As above.
+#[cfg(all(Py_3_13, not(Py_3_14)))]
+pub const NAMED: [(&std::ffi::CStr, u16, u32); 12] = [
+    (c"DELETE_ATTR", 63, 0),
+    (c"DELETE_GLOBAL", 66, 0),
+    (c"DELETE_NAME", 67, 0),
+    (c"IMPORT_FROM", 74, 0),
+    (c"IMPORT_NAME", 75, 0),
+    (c"LOAD_ATTR", 82, 1),
+    (c"LOAD_FROM_DICT_OR_GLOBALS", 90, 0),
+    (c"LOAD_NAME", 92, 0),
+    (c"LOAD_SUPER_ATTR", 93, 2),
+    (c"STORE_ATTR", 108, 0),
+    (c"STORE_GLOBAL", 113, 0),
+    (c"STORE_NAME", 114, 0),
+];
+
+/// As above.
+#[cfg(Py_3_14)]
+pub const NAMED: [(&std::ffi::CStr, u16, u32); 12] = [
+    (c"DELETE_ATTR", 61, 0),
+    (c"DELETE_GLOBAL", 64, 0),
+    (c"DELETE_NAME", 65, 0),
+    (c"IMPORT_FROM", 72, 0),
+    (c"IMPORT_NAME", 73, 0),
+    (c"LOAD_ATTR", 80, 1),
+    (c"LOAD_FROM_DICT_OR_GLOBALS", 91, 0),
+    (c"LOAD_NAME", 93, 0),
+    (c"LOAD_SUPER_ATTR", 96, 2),
+    (c"STORE_ATTR", 110, 0),
+    (c"STORE_GLOBAL", 115, 0),
+    (c"STORE_NAME", 116, 0),
+];
 
 /// All of them by name, for the test.
 pub const ALL: [(&std::ffi::CStr, u16); 11] = [

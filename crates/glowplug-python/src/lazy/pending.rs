@@ -27,6 +27,8 @@ pub struct Pending {
     pub unread: Cell<bool>,
     /// How many bodies of the module are running.
     pub running: Cell<u32>,
+    /// Whether the module's `__builtins__` have been those with keys.
+    pub attached: Cell<bool>,
     /// Whether the module's body has ended once.
     pub complete: Cell<bool>,
     /// Whether a function of the module has the real builtins: a name that nobody expected cannot become pending then.
@@ -34,6 +36,9 @@ pub struct Pending {
     /// Functions that got the builtins with keys: weak references.
     #[cfg(Py_3_12)]
     pub functions: RefCell<Vec<Object>>,
+    /// Where the tripwires for its names stand: code objects, and indices into their names.
+    #[cfg(Py_3_12)]
+    pub wires: RefCell<AddressMap<Vec<(usize, isize)>>>,
     /// Whether the settings keep this importer eager.
     pub kept_eager: bool,
 }
@@ -122,12 +127,16 @@ impl Pending {
     }
 }
 
+/// A map from addresses. (One that hashes with a secret would ask the kernel for it, which would keep a package that installs the mechanism
+/// out of images.)
+pub type AddressMap<T> = HashMap<usize, T, BuildHasherDefault<AddressHasher>>;
+
 /// All modules with pending names.
 ///
 /// Its methods run no Python code, so that nothing changes it while it is in use.
 #[derive(Default)]
 pub struct Table {
-    entries: RefCell<HashMap<usize, Rc<Pending>, BuildHasherDefault<AddressHasher>>>,
+    entries: RefCell<AddressMap<Rc<Pending>>>,
     /// How many entries there are.
     count: Cell<usize>,
 }
@@ -146,6 +155,12 @@ impl Table {
         self.count.get() > 0 && self.entries.borrow().contains_key(&(globals as usize))
     }
 
+    /// Looks at each entry.
+    #[cfg(Py_3_12)]
+    pub fn for_each(&self, mut look: impl FnMut(&Pending)) {
+        self.entries.borrow().values().for_each(|pending| look(pending));
+    }
+
     /// A new entry.
     ///
     /// # Safety
@@ -159,13 +174,16 @@ impl Table {
                 names: object::dict(),
                 stores: Cell::new(0),
                 code: RefCell::new(None),
-                expected: Object::owned(ffi::PySet_New(std::ptr::null_mut())).expect("memory"),
+                expected: object::set_of_strings(),
                 unread: Cell::new(true),
                 running: Cell::new(0),
+                attached: Cell::new(false),
                 complete: Cell::new(false),
                 released: Cell::new(false),
                 #[cfg(Py_3_12)]
                 functions: RefCell::new(Vec::new()),
+                #[cfg(Py_3_12)]
+                wires: RefCell::default(),
                 kept_eager,
             }
         });
@@ -187,7 +205,7 @@ impl Table {
 
 /// Spreads addresses, whose low four bits are zero.
 #[derive(Default)]
-struct AddressHasher(u64);
+pub struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn finish(&self) -> u64 {

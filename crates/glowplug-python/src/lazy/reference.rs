@@ -390,6 +390,9 @@ impl State {
                 }
                 self.no_longer_lazy(View::of(&reference));
             }
+            ffi::PySet_Discard(pending.expected.as_ptr(), name);
+            #[cfg(Py_3_12)]
+            super::tripwire::disarm(self, pending, name);
             super::functions::release(self, pending);
             if pending.is_empty() && pending.complete.get() {
                 super::mirror::detach(self, pending.globals);

@@ -33,6 +33,8 @@ pub struct Names {
 
 /// The mechanism, installed.
 pub struct State {
+    /// The interpreter that it is installed in.
+    interpreter: *mut ffi::PyInterpreterState,
     /// Which imports are lazy.
     pub mode: Cell<Mode>,
     /// What is kept eager and what is made lazy by name.
@@ -55,6 +57,9 @@ pub struct State {
     pub lazy_modules: Ptr,
     /// Pending names by module.
     pub table: Table,
+    /// Code with names that import when they are looked up.
+    #[cfg(Py_3_12)]
+    pub tripwires: super::tripwire::Registry,
     /// The log.
     pub events: Events,
     /// Interned strings.
@@ -71,15 +76,21 @@ pub struct State {
 
 static STATE: AtomicPtr<State> = AtomicPtr::new(std::ptr::null_mut());
 
-/// The installed mechanism.
+/// The mechanism, if it is installed in the running interpreter. Others share CPython's own types with it, and may have a GIL of their own.
 pub fn get() -> Option<&'static State> {
-    // SAFETY: the state is leaked when it is installed, and never freed; all that changes in it changes under the GIL.
-    unsafe { STATE.load(Ordering::Relaxed).as_ref() }
+    // SAFETY: the state is leaked when it is installed, and never freed; all that changes in it changes under the GIL, which is the caller's
+    // if the interpreter is its own.
+    unsafe {
+        let state = STATE.load(Ordering::Relaxed).as_ref()?;
+        (ffi::PyInterpreterState_Get() == state.interpreter).then_some(state)
+    }
 }
 
 /// The installed mechanism, for code that only it calls.
 pub fn installed() -> &'static State {
-    get().expect("the mechanism is installed before anything calls into it")
+    // SAFETY: as above.
+    unsafe { STATE.load(Ordering::Relaxed).as_ref() }
+        .expect("the mechanism is installed before anything calls into it")
 }
 
 impl State {
@@ -97,6 +108,7 @@ impl State {
         let state = unsafe {
             let intern = |text: &std::ffi::CStr| ffi::PyUnicode_InternFromString(text.as_ptr());
             Box::leak(Box::new(State {
+                interpreter: ffi::PyInterpreterState_Get(),
                 mode: Cell::new(mode),
                 rules: RefCell::new(rules),
                 filter: Cell::new(std::ptr::null_mut()),
@@ -106,8 +118,10 @@ impl State {
                 answered: Cell::new(std::ptr::null_mut()),
                 quiet: Cell::new(0),
                 submodules: object::dict().into_ptr(),
-                lazy_modules: ffi::PySet_New(std::ptr::null_mut()),
+                lazy_modules: object::set_of_strings().into_ptr(),
                 table: Table::default(),
+                #[cfg(Py_3_12)]
+                tripwires: Default::default(),
                 events,
                 names: Names {
                     name: intern(c"__name__"),

@@ -79,6 +79,18 @@ impl Statements {
     }
 }
 
+/// The names that an instruction other than LOAD_GLOBAL works with, as indices into `co_names`.
+#[cfg(Py_3_12)]
+pub fn names_not_loaded_as_globals(code: &[u8]) -> BTreeSet<usize> {
+    instructions(code)
+        .filter_map(|Instruction { opcode, argument, .. }| {
+            let (_, _, shift) =
+                super::opcodes::NAMED.iter().find(|(_, named, _)| *named == opcode)?;
+            Some(argument >> shift)
+        })
+        .collect()
+}
+
 struct Instruction {
     offset: usize,
     opcode: u16,

@@ -82,11 +82,12 @@ unsafe fn hold(state: &State, pending: &Pending, name: Ptr, reference: Ptr) -> b
     // SAFETY: GIL by the caller.
     unsafe {
         if !key::ensure(state, name)
-            || !mirror::attach(state, pending.globals)
+            || !pending.attached.get() && !mirror::attach(state, pending.globals)
             || ffi::PyDict_SetItem(pending.names.as_ptr(), name, reference) < 0
         {
             return false;
         }
+        pending.attached.set(true);
         // What the name stood for before is gone, as an import would have replaced it.
         match ffi::PyDict_Contains(pending.globals, name) {
             0 => true,

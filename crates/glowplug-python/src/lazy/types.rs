@@ -38,3 +38,28 @@ pub unsafe fn dict_of(kind: *mut ffi::PyTypeObject) -> Option<crate::object::Obj
         return crate::object::Object::borrowed((*kind).tp_dict);
     }
 }
+
+/// Has CPython forget what it remembers of one of its own types, whose dict has changed.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn modified(kind: *mut ffi::PyTypeObject) {
+    // SAFETY: by the caller.
+    unsafe {
+        if is_debug_build() {
+            // It takes its own types for unchangeable; it can only forget all types.
+            ffi::PyType_ClearCache();
+        } else {
+            ffi::PyType_Modified(kind);
+        }
+    }
+}
+
+/// Whether the interpreter checks itself by assertions, which hold it to more than it needs.
+///
+/// # Safety
+/// GIL.
+pub unsafe fn is_debug_build() -> bool {
+    // SAFETY: by the caller.
+    unsafe { !ffi::PySys_GetObject(c"gettotalrefcount".as_ptr()).is_null() }
+}

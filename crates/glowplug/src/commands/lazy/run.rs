@@ -260,6 +260,34 @@ mod tests {
     }
 
     #[test]
+    fn interpreters_without_the_mechanism_are_named() {
+        let probe = |changes: serde_json::Value| {
+            let mut fields = serde_json::json!({
+                "implementation": "cpython", "version": [3, 11, 7], "free_threaded": false, "debug": false,
+                "extension_suffix": "", "executable": "", "base_prefix": "", "library": null,
+                "pointer_size": 8, "machine": "x86_64",
+            });
+            for (name, value) in changes.as_object().unwrap() {
+                fields[name] = value.clone();
+            }
+            serde_json::from_value::<Probe>(fields).unwrap()
+        };
+        let reason = |changes| unsupported(&probe(changes)).unwrap_or_default();
+        assert_eq!(reason(serde_json::json!({})), "");
+        let named = [
+            (serde_json::json!({"implementation": "pypy"}), "this is pypy;"),
+            (serde_json::json!({"free_threaded": true}), "this is a free-threaded CPython"),
+            (serde_json::json!({"debug": true}), "this is a debug build"),
+            (serde_json::json!({"version": [3, 99, 0]}), "this is CPython 3.99"),
+            (serde_json::json!({"version": [3, 8, 1]}), "this is CPython 3.8"),
+        ];
+        for (changes, beginning) in named {
+            let said = reason(changes);
+            assert!(said.starts_with(beginning), "{said}");
+        }
+    }
+
+    #[test]
     fn an_option_without_its_argument_is_named() {
         assert_eq!(options(&[c"--events"]), Err(BadOption::Missing("--events")));
         assert_eq!(options(&[c"--mode=no"]), Err(BadOption::Mode("no".to_owned())));
