@@ -95,7 +95,7 @@ pub fn run(arguments: &[&CStr], environment: &Environment) -> u8 {
             return launch::plain(&interpreter, None, &command.python_argv, environment, &[]);
         }
         Obstacle::Machine(reason) if !forced => {
-            let Ok(python) = CString::new(interpreter.as_os_str().as_bytes()) else {
+            let Ok(python) = CString::new(interpreter.path.as_os_str().as_bytes()) else {
                 return exit::NOT_FOUND;
             };
             let words = [&[c"--python", python.as_c_str()], all.as_slice()].concat();
