@@ -23,8 +23,7 @@ class RuntimeInterface(BaseHTTPRequestHandler):
     def do_GET(self):
         """The only event; whoever asks for another one waits, as in a paused sandbox."""
         if self.server.given.is_set():
-            self.server.answered.wait()
-            return
+            threading.Event().wait()
         self.server.given.set()
         self.send_response(200)
         self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
