@@ -12,6 +12,8 @@ spark.txt name. Samples are added to those that FILE has.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -106,11 +108,11 @@ def measured(command, env) -> tuple[str, dict[str, float]]:
     return done.stdout, {"wall": wall, "cpu": cpu}
 
 
-def wait_for_images(glowplug: str, env) -> None:
-    """Until no freezer works for this cache."""
-    locks = Path(env["GLOWPLUG_CACHE_DIR"], "images")
-    while any(locks.glob("*.lock")):
-        time.sleep(0.05)
+def wait_for_images(env) -> None:
+    """Until no freezer works for this cache: none holds a lock."""
+    for path in Path(env["GLOWPLUG_CACHE_DIR"], "images").glob("*.lock"):
+        with contextlib.suppress(FileNotFoundError), path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def of_program(name: str, glowplug: str, python: str, rounds: int, folder: Path, env):
@@ -122,7 +124,7 @@ def of_program(name: str, glowplug: str, python: str, rounds: int, folder: Path,
     driver.write_text(DRIVERS[name])
     for _ in range(2):
         measured([python, driver, bundle], env)
-        wait_for_images(glowplug, env)
+        wait_for_images(env)
     samples = {"plain": [], "glowplug": []}
     for _ in range(rounds):
         for side, interpreter in (("plain", python), ("glowplug", bundle)):
@@ -153,7 +155,7 @@ def of_shim(glowplug: str, python: str, rounds: int, folder: Path, env):
     for _ in range(2):
         for side, command in sides.items():
             measured(command, environments[side])
-        wait_for_images(glowplug, env)
+        wait_for_images(env)
     samples = {side: [] for side in sides}
     for _ in range(rounds * 20):
         for side, command in sides.items():

@@ -156,6 +156,10 @@ const VARIABLES: [&[u8]; 4] = [b"LANG", b"LANGUAGE", b"TZ", b"HOME"];
 const PATH_VARIABLES: [&str; 4] =
     ["PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX"];
 
+/// Variables that only look like the interpreter's: PySpark tells its workers by them where to answer and what to show for it, which is
+/// drawn anew for each session.
+const SECRETS_OF_PYSPARK: &[u8] = b"PYTHON_WORKER_FACTORY_";
+
 /// The key of a start.
 pub fn of_start(parts: &KeyParts<'_>) -> Digest {
     let mut fields = Fields::new("key");
@@ -268,6 +272,9 @@ fn add_variables(fields: &mut Fields, environment: &Environment) {
 /// Whether a variable belongs to the key, so that no selector need name it.
 pub fn is_key_variable(name: &[u8]) -> bool {
     let prefixes: [&[u8]; 3] = [b"PYTHON", b"LC_", b"LD_"];
+    if name.starts_with(SECRETS_OF_PYSPARK) {
+        return false;
+    }
     VARIABLES.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -384,6 +391,8 @@ mod tests {
         let base = key(&[c"/a.py"], &["LANG=C", "TZ=UTC"], "/w", &[]);
         assert_eq!(base, key(&[c"/a.py", c"arg"], &["TZ=UTC", "X=1", "LANG=C"], "/v", &[]));
         assert_eq!(base, key(&[c"--explain", c"/a.py"], &["LANG=C", "TZ=UTC"], "/w", &[]));
+        let worker = ["LANG=C", "TZ=UTC", "PYTHON_WORKER_FACTORY_SECRET=x"];
+        assert_eq!(base, key(&[c"/a.py"], &worker, "/w", &[]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 fn interpreter(path: &Path) -> Interpreter {
-    Interpreter { path: path.to_owned(), is_wrapper: false }
+    Interpreter::of_program(path.to_owned())
 }
 
 #[test]

@@ -103,6 +103,15 @@ fn own_options_are_taken_out_wherever_options_may_stand() {
 }
 
 #[test]
+fn an_image_is_shared_by_the_programs_of_a_named_set() {
+    let set = |arguments: &[&CStr]| parsed(arguments).options.shared_set().map(str::to_owned);
+    assert_eq!(set(&[c"--set", c"data", c"--shared", c"a.py"]).as_deref(), Some("data"));
+    assert_eq!(set(&[c"--shared", c"a.py"]), None);
+    assert_eq!(set(&[c"--set", c"data", c"a.py"]), None);
+    assert_eq!(parse(&[c"--shared=1"]), Err(UsageError::UnexpectedArgument("--shared")));
+}
+
+#[test]
 fn behind_the_target_nothing_is_taken() {
     for arguments in [
         &[c"a.py", c"--explain"][..],
