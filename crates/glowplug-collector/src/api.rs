@@ -277,14 +277,42 @@ pub fn class_of(object: Ref) -> Option<Owned> {
     Owned::take(unsafe { (api().PyObject_Type)(object) })
 }
 
-/// Whether a borrowed object is a class.
-pub fn is_class(object: Ref) -> bool {
-    static TYPE: OnceLock<usize> = OnceLock::new();
-    let of_classes = *TYPE.get_or_init(|| symbol("PyType_Type\0").map_or(0, |kind| kind as usize));
-    // SAFETY: called with the GIL on classes.
-    class_of(object).is_some_and(|class| unsafe {
-        of_classes != 0 && (api().PyType_IsSubtype)(class.get(), of_classes as Ref) != 0
-    })
+/// One of CPython's types, by the name of its symbol, which is looked up once.
+pub struct Type(&'static str, OnceLock<usize>);
+
+/// That of classes.
+pub static CLASS: Type = Type::new("PyType_Type\0");
+/// That of code objects.
+pub static CODE: Type = Type::new("PyCode_Type\0");
+/// That of functions in Python.
+pub static FUNCTION: Type = Type::new("PyFunction_Type\0");
+/// That of modules.
+pub static MODULE: Type = Type::new("PyModule_Type\0");
+
+impl Type {
+    const fn new(symbol: &'static str) -> Type {
+        Type(symbol, OnceLock::new())
+    }
+
+    /// Null where this CPython has no such symbol.
+    fn get(&self) -> Ref {
+        *self.1.get_or_init(|| symbol(self.0).map_or(0, |kind| kind as usize)) as Ref
+    }
+
+    /// Whether a borrowed object is of this very type.
+    pub fn is_that_of(&self, object: Ref) -> bool {
+        class_of(object).is_some_and(|class| class.get() == self.get())
+    }
+
+    /// Whether a borrowed object is of this type or of one that is derived from it.
+    pub fn is_kind_of(&self, object: Ref) -> bool {
+        let Some(class) = class_of(object) else { return false };
+        if class.get() == self.get() || self.get().is_null() {
+            return class.get() == self.get();
+        }
+        // SAFETY: called with the GIL on two classes.
+        unsafe { (api().PyType_IsSubtype)(class.get(), self.get()) != 0 }
+    }
 }
 
 /// A member of a module's dictionary, past whatever reads its attributes.

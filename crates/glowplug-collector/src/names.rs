@@ -25,8 +25,11 @@ impl Name {
         made
     }
 
-    /// The attribute of this name of an object, which is borrowed; `None` where it has none.
+    /// The attribute of this name of an object, which is borrowed; `None` where it has none, and for null.
     pub fn of(&self, object: Ref) -> Option<Owned> {
+        if object.is_null() {
+            return None;
+        }
         // SAFETY: called with the GIL on a live object.
         Owned::take(unsafe { (api().PyObject_GetAttr)(object, self.get()) })
     }
@@ -46,6 +49,16 @@ pub static FIRST_LINE: Name = Name::new(c"co_firstlineno");
 pub static LNOTAB: Name = Name::new(c"co_lnotab");
 /// `co_linetable`.
 pub static LINETABLE: Name = Name::new(c"co_linetable");
+/// `co_consts`.
+pub static CONSTANTS: Name = Name::new(c"co_consts");
+/// `co_flags`.
+pub static FLAGS: Name = Name::new(c"co_flags");
+/// `__code__`.
+pub static CODE: Name = Name::new(c"__code__");
+/// `__init__`.
+pub static INIT: Name = Name::new(c"__init__");
+/// `__new__`.
+pub static NEW: Name = Name::new(c"__new__");
 /// `f_lasti`.
 pub static LAST_INSTRUCTION: Name = Name::new(c"f_lasti");
 /// `f_globals`.

@@ -8,7 +8,7 @@ use crate::trace::{self, Kind};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::hash::Hasher;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 /// A place that imports.
 #[derive(Clone, Copy, Debug, Default)]
@@ -165,26 +165,11 @@ fn may_be_module(name: Ref, members: Ref) -> bool {
     // SAFETY: called with the GIL on live objects; the value is borrowed.
     let value = unsafe { (api().PyDict_GetItem)(members, name) };
     if !value.is_null() {
-        return is_module(value);
+        return api::MODULE.is_kind_of(value);
     }
     let star = text(name) == Some(b"*");
     if star {
         STAR.store(name, Ordering::Relaxed);
     }
     star
-}
-
-/// Whether an object is a module of some type.
-fn is_module(object: Ref) -> bool {
-    static MODULE: OnceLock<usize> = OnceLock::new();
-    let kind =
-        *MODULE.get_or_init(|| api::symbol("PyModule_Type\0").map_or(0, |kind| kind as usize));
-    // SAFETY: called with the GIL on a live object, and a type of CPython's.
-    unsafe {
-        let found = Owned::take((api().PyObject_Type)(object));
-        found.is_some_and(|found| {
-            found.get() as usize == kind
-                || (api().PyType_IsSubtype)(found.get(), kind as *mut api::Object) != 0
-        })
-    }
 }

@@ -279,7 +279,8 @@ fn note_spec(spec: Ref) {
     let origin = number(names::ORIGIN.of(spec));
     let loader = names::LOADER.of(spec).and_then(|loader| {
         // Built-in and frozen modules have a class for a loader.
-        let class = if api::is_class(loader.get()) { loader } else { api::class_of(loader.get())? };
+        let class =
+            if api::CLASS.is_kind_of(loader.get()) { loader } else { api::class_of(loader.get())? };
         names::NAME.of(class.get())
     });
     let package = names::LOCATIONS.of(spec).is_some_and(|value| value.get() != none());

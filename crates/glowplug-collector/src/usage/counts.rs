@@ -1,9 +1,8 @@
 //! Code that has run, as CPython 3.9 to 3.11 count it for their own ends: how often, up to a limit. Nothing is counted here; the
 //! functions of a module are looked at when it has been loaded, and again at the end.
 
-use super::taken::is_exactly;
 use crate::api::{self, Owned, Ref, api};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::names;
 
 /// Where a code object counts how often it began to run.
 #[derive(Clone, Copy)]
@@ -74,16 +73,17 @@ pub fn of_functions(code: Ref) -> Vec<Counted> {
 fn look_through(code: Ref, counter: Counter, found: &mut Vec<Counted>) {
     /// `CO_OPTIMIZED`: code of a function, rather than of a module or a class.
     const FUNCTION: i64 = 1;
-    let Some(constants) = api::attribute(code, c"co_consts") else { return };
+    let Some(constants) = names::CONSTANTS.of(code) else { return };
     // SAFETY: a tuple, and called with the GIL.
     let count = unsafe { (api().PyTuple_Size)(constants.get()) };
     for index in 0..count {
         // SAFETY: as above; the item is borrowed from the tuple.
         let constant = unsafe { (api().PyTuple_GetItem)(constants.get(), index) };
-        if !is_code(constant) {
+        if !api::CODE.is_that_of(constant) {
             continue;
         }
-        let flags = api::attribute(constant, c"co_flags")
+        let flags = names::FLAGS
+            .of(constant)
             // SAFETY: an int.
             .map_or(0, |flags| unsafe { (api().PyLong_AsLong)(flags.get()) });
         let before = read(constant, counter);
@@ -91,22 +91,5 @@ fn look_through(code: Ref, counter: Counter, found: &mut Vec<Counted>) {
             found.extend(Owned::borrowed(constant).map(|code| Counted { code, before }));
         }
         look_through(constant, counter, found);
-    }
-}
-
-/// Whether an object is a code object. The type is learnt from the first one, as most constants are something else.
-fn is_code(object: Ref) -> bool {
-    static CODE: AtomicUsize = AtomicUsize::new(0);
-    // SAFETY: called with the GIL on a live object.
-    let Some(kind) = Owned::take(unsafe { (api().PyObject_Type)(object) }) else { return false };
-    match CODE.load(Ordering::Relaxed) {
-        0 => {
-            let is = is_exactly(object, "PyCode_Type\0");
-            if is {
-                CODE.store(kind.get() as usize, Ordering::Relaxed);
-            }
-            is
-        }
-        known => known == kind.get() as usize,
     }
 }

@@ -7,6 +7,7 @@ use super::reads;
 use super::{name_of, watched};
 use crate::api::{self, Owned, Ref, api};
 use crate::intern::Table;
+use crate::names::{self, Name};
 use crate::trace::{self, Kind};
 use core::cell::Cell;
 use core::ptr;
@@ -98,26 +99,17 @@ fn is_seen(name: u32, value: Ref) -> bool {
     if is_own_function(name, value) || reads::is_known(value) {
         return true;
     }
-    let made_by = |method: &core::ffi::CStr| {
-        api::attribute(value, method).is_some_and(|method| is_own_function(name, method.get()))
-    };
-    api::is_class(value) && (made_by(c"__init__") || made_by(c"__new__"))
+    let made_by =
+        |method: &Name| method.of(value).is_some_and(|method| is_own_function(name, method.get()));
+    api::CLASS.is_kind_of(value) && (made_by(&names::INIT) || made_by(&names::NEW))
 }
 
 /// Whether an object is a function of a module's code.
 fn is_own_function(name: u32, value: Ref) -> bool {
-    if !is_exactly(value, "PyFunction_Type\0") {
+    if !api::FUNCTION.is_that_of(value) {
         return false;
     }
-    let code = api::attribute(value, c"__code__");
+    let code = names::CODE.of(value);
     let file = code.and_then(|code| watched::file_of(code.get()));
     file.and_then(|file| watched::change(|modules| modules.owner(file)).flatten()) == Some(name)
-}
-
-/// Whether an object's type is one of CPython's, by the name of its symbol.
-pub fn is_exactly(value: Ref, kind: &'static str) -> bool {
-    let Some(wanted) = api::symbol(kind) else { return false };
-    // SAFETY: called with the GIL on a live object.
-    let found = Owned::take(unsafe { (api().PyObject_Type)(value) });
-    found.is_some_and(|found| found.get() == wanted.cast())
 }

@@ -1,8 +1,9 @@
 //! The modules that are watched, by the number of their name.
 
 use super::counts::{Counted, counted};
-use crate::api::{self, Ref};
+use crate::api::Ref;
 use crate::intern::{self, Table};
+use crate::names;
 use std::sync::Mutex;
 
 /// How a module was used.
@@ -54,7 +55,7 @@ pub fn change<T>(how: impl FnOnce(&mut Modules) -> T) -> Option<T> {
 
 /// The number of the name of the file that a code object (borrowed) comes from.
 pub fn file_of(code: Ref) -> Option<u32> {
-    let file = api::attribute(code, c"co_filename")?;
+    let file = names::FILENAME.of(code)?;
     Some(intern::object(file.get())).filter(|&number| number > 0)
 }
 
