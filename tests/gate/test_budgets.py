@@ -179,7 +179,7 @@ def spin(seconds: float) -> str:
 
 def test_cpu_time_that_just_one_budget_forbids(project: Project, budgets: str) -> None:
     """The whole start, under a quota, and what one module costs: in bare starts of Python."""
-    times = 'exclusive.this_one = "3x"\ncpu = { limit = "15x", cpus = 0.5 }\n'
+    times = 'exclusive.this_one = "3x"\ncpu = { limit = "10x", cpus = 0.5 }\n'
     project.configure(entry(budgets + times), QUICK)
     passed = project.gate()
     assert passed.status == PASSED, passed.explain()
@@ -187,7 +187,7 @@ def test_cpu_time_that_just_one_budget_forbids(project: Project, budgets: str) -
     gated = project.gate()
     assert (gated.status, gated.kinds) == (VIOLATED, ["exclusive"]), gated.explain()
     assert gated.problems[0]["place"] == {"file": "data.py", "line": 1}
-    project.write({"this_one.py": SOURCES["this_one.py"], "app.py": APP + spin(0.5)})
+    project.write({"this_one.py": SOURCES["this_one.py"], "app.py": APP + spin(0.2)})
     gated = project.gate()
     assert (gated.status, gated.kinds) == (VIOLATED, ["cpu-time"]), gated.explain()
     assert "0.5 processors" in gated.problems[0]["message"]
