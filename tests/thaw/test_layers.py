@@ -105,6 +105,13 @@ def test_sealed_above_a_copy(starter, layers, image_layer):
     assert how.startswith("glowplug: thawed in") and printed == "built\n"
 
 
+def test_above_a_copy(starter, layers, image_layer):
+    """Every input is compared, by its contents."""
+    copy = unpacked(image_layer, starter.folder / "copy")
+    how, printed = thaw(starter, layers, copy)
+    assert how.startswith("glowplug: thawed in") and printed == "built\n", how
+
+
 def test_an_edit_in_another_layer_is_seen(starter, layers, image_layer):
     """Also where size and whole seconds are the same."""
     copy = unpacked(image_layer, starter.folder / "copy")
