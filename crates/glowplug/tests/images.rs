@@ -113,6 +113,7 @@ impl Image {
             (Section::Strings, &strings),
             (Section::Meta, self.meta.as_bytes()),
             (Section::Warm, warm.as_bytes()),
+            (Section::Digests, &[]),
         ];
         let mut bytes = vec![0; HEAD_LEN];
         for (section, contents) in sections {
