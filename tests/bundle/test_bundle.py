@@ -108,7 +108,7 @@ def test_module_that_changes(starter, built):
 def test_without_glowplug(starter, built):
     """What the bundle names is started all the same."""
     home = starter.folder / "glowplug"
-    shutil.copytree(starter.glowplug.resolve().parent.parent, home, copy_function=os.link)
+    shutil.copytree(starter.glowplug.resolve().parent.parent, home)
     own = replace(starter, glowplug=home / "bin" / "glowplug")
     path = starter.folder / "python-bundle"
     made = own.execute("bundle", MODULES, "-o", path, "--python", starter.python)

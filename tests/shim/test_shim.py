@@ -185,13 +185,6 @@ def test_copies(starter, built):
 
 def glowplug_of_its_own(starter) -> Path:
     """A second installation of the Glowplug that is tested."""
-
-    def link(source, target):
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copy2(source, target)
-
     home = starter.folder / "glowplug"
     original = starter.glowplug.resolve().parent.parent
     for part in (
@@ -199,7 +192,7 @@ def glowplug_of_its_own(starter) -> Path:
         *(f"lib/glowplug/{p.name}" for p in (original / "lib/glowplug").iterdir()),
     ):
         (home / part).parent.mkdir(parents=True, exist_ok=True)
-        link(original / part, home / part)
+        shutil.copy2(original / part, home / part)
     return home
 
 
@@ -324,7 +317,7 @@ def test_killed_at_each_change(venv, traceable, action):
     if action == "remove":
         venv.installed()
     calls = changes(venv, action)
-    assert len(calls) >= 5
+    assert len(calls) >= {"install": 5, "remove": 2}[action]
     for call in calls:
         venv.removed() if action == "install" else venv.installed()
         fault = at(call, calls, kill=True)
