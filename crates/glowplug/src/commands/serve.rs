@@ -224,7 +224,7 @@ fn recipe_of_program(start: &Start<'_>, cache: &Cache, probe: &Probe) -> Result<
     let known = plan::known_image(cache, &freezable.key, start.environment);
     let recipe = plan::recipe(start, &freezable, probe, known.as_ref());
     let recipe = recipe.map_err(Failure::Impossible)?;
-    Ok(Recipe { tells_by_contents: false, stays_in_memory: true, ..recipe })
+    Ok(Recipe { stays_in_memory: true, ..recipe })
 }
 
 fn probe(interpreter: &Interpreter, cache: &Cache) -> Result<Probe, Failure> {

@@ -274,9 +274,6 @@ fn preload(
         apart.add_reads(&mut record, &mut report);
         let observed = observe(recipe, runtime, &report, record, &subject)?;
         let (mut tables, unsound) = tables(&observed, started)?;
-        if recipe.tells_by_contents {
-            tables.digest_contents().map_err(|error| FreezeError::Passing(error.to_string()))?;
-        }
         // First the secret, which the imports may have failed for want of.
         let alone = || report.refusal().or_else(|| acts::refusal(&acts, &report, &apart));
         let reason = match secret.map(|secret| secret.to_string()).or_else(alone) {
@@ -286,6 +283,9 @@ fn preload(
         if let Some(reason) = reason {
             let refusal = Refusal { reason, inputs: tables, names };
             return Err(FreezeError::Refused(Box::new(refusal)));
+        }
+        if recipe.tells_by_contents {
+            tables.digest_contents().map_err(|error| FreezeError::Passing(error.to_string()))?;
         }
         return Ok(Preloaded { subject, report, tables, names, apart, notes });
     }
