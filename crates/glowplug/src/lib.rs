@@ -17,6 +17,7 @@ pub mod launch;
 pub mod lazy;
 pub mod learn;
 pub mod meta;
+pub mod passage;
 pub mod privilege;
 pub mod profiling;
 pub mod renewal;

@@ -6,10 +6,9 @@ use super::examine;
 use super::report::Report;
 use super::subject::{Look, Subject};
 use super::{Needed, Recipe};
+use crate::passage::{self, Passage};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -17,13 +16,12 @@ use std::time::SystemTime;
 
 /// A line of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The file.
-    pub path: PathBuf,
+struct Line {
+    path: PathBuf,
     /// Counted from 1.
-    pub number: usize,
+    number: usize,
     /// What it does.
-    pub cause: Cause,
+    cause: Cause,
 }
 
 /// The lines that keep a service out of its image; at least one.
@@ -83,13 +81,6 @@ fn is_alike(one: &Cause, other: &Cause) -> bool {
     }
 }
 
-impl Lines {
-    /// Their number and what they do.
-    pub fn iter(&self) -> impl Iterator<Item = &Line> {
-        self.0.iter()
-    }
-}
-
 impl Line {
     fn help(&self) -> String {
         let secret = |entry: &str| {
@@ -107,34 +98,26 @@ impl Line {
                 .to_owned(),
         }
     }
+
+    fn passage(&self) -> Passage<'_> {
+        let text = std::fs::read(&self.path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let start: usize = text.split_inclusive('\n').take(self.number - 1).map(str::len).sum();
+        let marked = text[start..].lines().next().unwrap_or_default();
+        let indent = marked.len() - marked.trim_start().len();
+        Passage {
+            path: &self.path,
+            span: start + indent..start + marked.trim_end().len().max(indent),
+            text: text.into(),
+            message: format!("the application {} when it is imported", self.cause).into(),
+            help: self.help().into(),
+        }
+    }
 }
 
 impl fmt::Display for Lines {
     /// As rustc would; without the leading `error: `, which whoever reports it adds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
-        for (index, line) in self.0.iter().enumerate() {
-            let title = format!("the application {} when it is imported", line.cause);
-            let text = std::fs::read(&line.path).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            let start: usize = text.split_inclusive('\n').take(line.number - 1).map(str::len).sum();
-            let marked = text[start..].lines().next().unwrap_or_default();
-            let indent = marked.len() - marked.trim_start().len();
-            let path = line.path.to_string_lossy();
-            let span = start + indent..start + marked.trim_end().len().max(indent);
-            let snippet = Snippet::source(text.as_ref())
-                .path(path.as_ref())
-                .annotation(AnnotationKind::Primary.span(span));
-            let help = line.help();
-            let group = Level::ERROR
-                .primary_title(title.as_str())
-                .element(snippet)
-                .element(Level::HELP.message(help.as_str()));
-            let shown = renderer.render(&[group]).to_string();
-            let shown = if index == 0 { shown.trim_start_matches("error: ") } else { &shown };
-            let separator = if index == 0 { "" } else { "\n\n" };
-            write!(f, "{separator}{shown}")?;
-        }
-        Ok(())
+        passage::write_errors(f, self.0.iter().map(Line::passage))
     }
 }

@@ -42,7 +42,7 @@ mod vdso;
 mod write;
 
 pub use apart::{Apart, KeptApart};
-pub use lines::{Line, Lines};
+pub use lines::Lines;
 pub use variables::Needed;
 use variables::Secret;
 

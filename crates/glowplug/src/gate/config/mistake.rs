@@ -1,7 +1,6 @@
 //! What is wrong with a configuration, shown with file, line and key.
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use crate::passage::{self, Passage};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -47,23 +46,13 @@ impl std::error::Error for BadConfig {}
 impl fmt::Display for BadConfig {
     /// As rustc would; without the leading `error: `, which whoever reports it adds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
-        let path = self.source.path.to_string_lossy();
-        let text = &self.source.text;
-        for (index, mistake) in self.mistakes.iter().enumerate() {
-            let end = mistake.span.end.min(text.len());
-            let snippet = Snippet::source(text.as_str())
-                .path(path.as_ref())
-                .annotation(AnnotationKind::Primary.span(mistake.span.start.min(end)..end));
-            let group = Level::ERROR
-                .primary_title(mistake.message.as_str())
-                .element(snippet)
-                .element(Level::HELP.message(mistake.help.as_str()));
-            let shown = renderer.render(&[group]).to_string();
-            let shown = if index == 0 { shown.trim_start_matches("error: ") } else { &shown };
-            let separator = if index == 0 { "" } else { "\n\n" };
-            write!(f, "{separator}{shown}")?;
-        }
-        Ok(())
+        let passages = self.mistakes.iter().map(|mistake| Passage {
+            path: &self.source.path,
+            text: self.source.text.as_str().into(),
+            span: mistake.span.clone(),
+            message: mistake.message.as_str().into(),
+            help: mistake.help.as_str().into(),
+        });
+        passage::write_errors(f, passages)
     }
 }
