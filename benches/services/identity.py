@@ -5,8 +5,8 @@ where nothing is compared (`--sealed`); interleaved, everything in the page cach
 
     benches/services/identity.py GLOWPLUG PYTHON --json FILE [--rounds N]
 
-PYTHON is an interpreter with tests/packages/requirements/services.txt. It takes root, for mounts and
-cgroups: each start has the folder of the packages, or its copy, mounted in its place.
+PYTHON is an interpreter with tests/packages/requirements/services.txt. It takes root, for mounts
+and cgroups: each start has the folder of the packages, or its copy, mounted in its place.
 """
 
 from __future__ import annotations
