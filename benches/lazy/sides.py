@@ -26,8 +26,8 @@ def version_of(python: str) -> str:
 def commands(glowplug: str, python: str) -> dict[str, list[str]]:
     """How each side starts. Where lazy imports are the interpreter's own, `-X` turns them on."""
     by_glowplug = [glowplug, "lazy", "run", "--no-policy", "--python", python]
-    is_native = version_of(python) >= "Python 3.15"
-    lazy = [python, "-X", "lazy_imports=all"] if is_native else by_glowplug
+    minor = int(version_of(python).split(".")[1])
+    lazy = [python, "-X", "lazy_imports=all"] if minor >= 15 else by_glowplug
     return dict(zip(SIDES, ([python], lazy)))
 
 
