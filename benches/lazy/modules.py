@@ -5,7 +5,8 @@
 `OLDER` and `NATIVE` are interpreters of virtual environments with the same packages. The jobs are
 those of the tests of packages, under the shipped policy on both. A job whose packages one of the
 two has not, or that fails there eagerly, is left out and named. Counted are the modules that are
-loaded when a job ends and were not when the interpreter had started.
+loaded when a job ends and were not when the interpreter had started, without those of packages
+that one of the two has alone: some packages import others where they are installed.
 """
 
 from __future__ import annotations
@@ -61,19 +62,32 @@ def loaded(command: list[str], job: Path) -> set[str] | None:
     return {name for name in found if name.partition(".")[0] not in ("glowplug", "__mp_main__")}
 
 
-def row(glowplug: str, interpreters: dict[str, str], job: Path) -> dict | None:
+def packages(python: str) -> set[str]:
+    """The names under which what is installed can be imported."""
+    code = "from importlib.metadata import packages_distributions as found; print(*found())"
+    done = subprocess.run(
+        [python, "-c", code], env=environment(0), capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def row(glowplug: str, interpreters: dict[str, str], job: Path, one_sided: set[str]) -> dict | None:
     """What a job loads eagerly and lazily by each; `None` where one of them cannot run it."""
+    eager = {side: loaded([python], job) for side, python in interpreters.items()}
+    if None in eager.values():
+        return None
     result: dict = {}
     names = {}
     for side, python in interpreters.items():
-        eager = loaded([python], job)
-        if eager is None:
-            return None
         lazy = loaded([glowplug, "lazy", "run", "--python", python], job)
         if lazy is None:
             raise SystemExit(f"{job.name} fails lazily by {python}")
-        result[side] = {"eager": len(eager), "lazy": len(lazy)}
-        names[side] = lazy
+        kept = [
+            {name for name in found if name.partition(".")[0] not in one_sided}
+            for found in (eager[side], lazy)
+        ]
+        names[side] = kept[1]
+        result[side] = dict(zip(("eager", "lazy"), map(len, kept)))
     older, native = names["older"], names["native"]
     result["by_older_alone"] = sorted(older - native)
     result["by_native_alone"] = sorted(native - older)
@@ -89,9 +103,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     interpreters = {"older": options.older, "native": options.native}
+    one_sided = packages(options.older) ^ packages(options.native)
     rows, left_out = {}, []
     for job in JOBS:
-        found = row(options.glowplug, interpreters, job)
+        found = row(options.glowplug, interpreters, job, one_sided)
         if found is None:
             left_out.append(job.stem)
             continue
