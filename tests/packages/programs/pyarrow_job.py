@@ -9,7 +9,6 @@ print(table.group_by("k").aggregate([("v", "sum"), ("v", "max")]).sort_by("k").t
 pq.write_table(table, "table.parquet", compression="zstd")
 assert pq.read_table("table.parquet").equals(table)
 print(pc.mean(table["v"]).as_py(), table.schema, pc.utf8_upper(table["k"])[:3].to_pylist())
-print(table.filter(pc.greater(table["v"], 990)).num_rows)
 sink = pa.BufferOutputStream()
 with pa.ipc.new_stream(sink, table.schema) as writer:
     writer.write_table(table)
