@@ -4,7 +4,7 @@
 
 `OLDER` and `NATIVE` are interpreters of virtual environments with the same packages. The jobs are
 those of the tests of packages, under the shipped policy on both. A job whose packages one of the
-two has not, or that fails there eagerly, is left out and named. Counted are the modules that are
+two has not, or that fails there, is left out, with the reason. Counted are the modules that are
 loaded when a job ends and were not when the interpreter had started, without those of packages
 that one of the two has alone: some packages import others where they are installed.
 """
@@ -72,16 +72,17 @@ def packages(python: str) -> set[str]:
 
 
 def row(glowplug: str, interpreters: dict[str, str], job: Path, one_sided: set[str]) -> dict | None:
-    """What a job loads eagerly and lazily by each; `None` where one of them cannot run it."""
+    """What a job loads eagerly and lazily by each, or why that cannot be said."""
     eager = {side: loaded([python], job) for side, python in interpreters.items()}
-    if None in eager.values():
-        return None
+    for side, found in eager.items():
+        if found is None:
+            return f"fails eagerly by {side}"
     result: dict = {}
     names = {}
     for side, python in interpreters.items():
         lazy = loaded([glowplug, "lazy", "run", "--python", python], job)
         if lazy is None:
-            raise SystemExit(f"{job.name} fails lazily by {python}")
+            return f"fails lazily by {side}"
         kept = [
             {name for name in found if name.partition(".")[0] not in one_sided}
             for found in (eager[side], lazy)
@@ -104,11 +105,11 @@ def main() -> None:
     options = parser.parse_args()
     interpreters = {"older": options.older, "native": options.native}
     one_sided = packages(options.older) ^ packages(options.native)
-    rows, left_out = {}, []
+    rows, left_out = {}, {}
     for job in JOBS:
         found = row(options.glowplug, interpreters, job, one_sided)
-        if found is None:
-            left_out.append(job.stem)
+        if isinstance(found, str):
+            left_out[job.stem] = found
             continue
         rows[job.stem] = found
         older, native = found["older"], found["native"]
@@ -117,7 +118,8 @@ def main() -> None:
             f"   native {native['eager']:5} -> {native['lazy']:5}   {found['ratio']:.3f}",
             flush=True,
         )
-    print("left out:", *left_out)
+    for name, reason in left_out.items():
+        print(f"{name:18} {reason}")
     versions = {side: version_of(python) for side, python in interpreters.items()}
     options.json.write_text(
         json.dumps({"pythons": versions, "jobs": rows, "left_out": left_out}, indent=1) + "\n"
