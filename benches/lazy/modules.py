@@ -71,7 +71,7 @@ def packages(python: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def row(glowplug: str, interpreters: dict[str, str], job: Path, one_sided: set[str]) -> dict | None:
+def row(glowplug: str, interpreters: dict[str, str], job: Path, one_sided: set[str]) -> dict | str:
     """What a job loads eagerly and lazily by each, or why that cannot be said."""
     eager = {side: loaded([python], job) for side, python in interpreters.items()}
     for side, found in eager.items():
