@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import pytest
+from harness import containers
 from harness.build import ROOT
 from harness.ports import free_port
 
@@ -24,20 +25,17 @@ STAGE = "FROM scratch AS glowplug\nCOPY wheels /wheels\n\n"
 LIMIT = 120.0
 
 
-def podman(*words: object) -> str:
-    """What a command of podman prints."""
+def podman(*words: object) -> None:
     done = subprocess.run(
         ["podman", *map(str, words)], capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture
 def image(starter):
-    """The name of the built image, which is removed afterwards."""
-    if shutil.which("podman") is None:
-        pytest.skip("needs podman: `apt install podman` on Debian")
+    """The runtime of containers, and the name of the built image, which is removed afterwards."""
+    runtime = f"--runtime={containers.engine('podman', starter.folder / 'engine').runtime}"
     if subprocess.run(["podman", "image", "exists", BASE], check=False).returncode:
         pytest.skip(f"needs an image: `podman pull {BASE}`")
     context = starter.folder / "context"
@@ -51,18 +49,19 @@ def image(starter):
     # Packages come from where this machine has them from.
     certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"
     options = ["--pull=never", "--network=host", f"--volume={certificates}", f"--tag={name}"]
-    podman("build", *options, "--ulimit=nofile=1024:1024", context)
-    yield name
+    podman(runtime, "build", *options, "--ulimit=nofile=1024:1024", context)
+    yield runtime, name
     podman("image", "rm", "--force", name)
 
 
-def serve(name: str, port: int, *words: str):
+def serve(image: tuple[str, str], port: int, *words: str):
     """The answers of a container that may write nowhere, its exit status, what it has said."""
+    runtime, name = image
     options = ["--rm", "--network=host", "--read-only", "--cap-drop=all", "--log-driver=none"]
     options += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--env=AWS_REGION=mars"]
     options += ["--security-opt=no-new-privileges", f"--entrypoint={words[0]}"]
     process = subprocess.Popen(
-        ["podman", "run", *options, name, *words[1:], "--port", str(port)],
+        ["podman", runtime, "run", *options, name, *words[1:], "--port", str(port)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
