@@ -235,6 +235,11 @@ CASES: dict[str, Case] = {
         "import bad\nfor _ in range(3):\n    try:\n        bad\n    except ValueError:\n"
         "        continue\n    raise AssertionError\n"
     ),
+    "error_of_body_with_functions": Case(
+        "try:\n    import u\nexcept KeyError as e:\n    assert e.args == ('kept',)\nelse:\n"
+        "    raise AssertionError\nassert not L('m')\n",
+        {"u.py": "import m\ndef g(o): return m.x, o.m\nraise KeyError('kept')\n"},
+    ),
     "undefined_name": Case(
         "import m\ntry:\n    nothing\nexcept NameError:\n    pass\n"
         "else:\n    raise AssertionError\n"

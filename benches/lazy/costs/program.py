@@ -1,7 +1,7 @@
 """Times what names and imports cost, and prints it as JSON: nanoseconds of CPU time for each use.
 
 `costs.py` imports it eagerly and lazily. Each figure is the least of `TURNS` turns, without the
-loop.
+loop; in each turn all things come one after another.
 """
 
 # ruff: noqa: F401 (Code that is made below uses the names.)
@@ -14,7 +14,7 @@ import sqlite3 as never_used
 import sys
 import time
 
-TURNS, USES, LINES = 9, 40_000, 10
+TURNS, USES, LINES = 25, 20_000, 10
 
 value = object()
 
@@ -60,26 +60,40 @@ for name, body in BODIES.items():
 make("builtin beside a name that is never used", "len", "never_used")
 
 
-def cost(function, uses=USES):
-    """CPU time of one of its lines, nanoseconds."""
-    least = min(timed(function, uses) for _ in range(TURNS))
-    return least / uses / LINES
+def costs():
+    """CPU time of one of the lines of each function, nanoseconds."""
+    least = {}
+    for _ in range(TURNS):
+        for name in FUNCTIONS:
+            # Imports take long enough.
+            uses = USES // 10 if "import" in name else USES
+            passed = timed(name, uses) / uses / LINES
+            least[name] = min(passed, least.get(name, passed))
+    return least
 
 
-def timed(function, uses):
+def timed(name, uses):
     """CPU time of a call, nanoseconds."""
+    function = globals()[FUNCTIONS[name]]
     began = time.process_time_ns()
     function(False, uses)
     return time.process_time_ns() - began
 
 
-def statements(folder, count=1000):
+def use(name, uses):
+    """Uses all that is ever used, and then one thing many times."""
+    for function in FUNCTIONS.values():
+        globals()[function](False, 100)
+    globals()[FUNCTIONS[name]](False, uses)
+
+
+def statements(folder, count=1000, turns=9):
     """What a statement costs whose module is never used: a module of many of them against one of
     as many assignments, each imported once for each turn.
     """
     sys.path.insert(0, folder)
     least = {}
-    for turn in range(TURNS):
+    for turn in range(turns):
         for kind, line in (("lazy", "import {0}_{1}_{2}"), ("none", "{0}_{1}_{2} = None")):
             name = f"{kind}_{turn}"
             lines = [line.format("module", turn, i) for i in range(count)]
@@ -96,13 +110,10 @@ def statements(folder, count=1000):
 
 
 def main(folder):
-    costs = {}
-    for name, function in FUNCTIONS.items():
-        globals()[function](False, 1)
-        uses = USES if "import" not in name else USES // 10
-        costs[name] = cost(globals()[function], uses)
-    loop = costs.pop("nothing")
-    result = {name: round(ns - loop, 2) for name, ns in costs.items()}
+    use("nothing", 1)
+    found = costs()
+    loop = found.pop("nothing")
+    result = {name: round(ns - loop, 2) for name, ns in found.items()}
     if "sqlite3" not in sys.modules:
         # Imports are lazy, so that a statement may name what does not exist.
         result["statement that is never used"] = round(statements(folder), 1)

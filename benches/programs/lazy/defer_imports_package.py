@@ -1,8 +1,15 @@
-"""As eager.py, by the package defer-imports, for all imports of all modules."""
+"""As eager.py, by the package defer-imports, for its imports and those of what it imports.
+
+With `apply_all=True`, for all imports of all modules, no program starts that has not loaded
+tokenize: the package itself needs it, and it is deferred as well.
+"""
+
+import tokenize  # noqa: F401
 
 import defer_imports
 
-defer_imports.install_import_hook(apply_all=True)
+PACKAGES = ("eager", "celery", "click", "flask", "networkx", "openpyxl", "sympy")
+defer_imports.install_import_hook(module_names=PACKAGES, recursive=True)
 
 import eager  # noqa: E402
 

@@ -9,6 +9,7 @@ EAGER = (
     "=PIL.FpxImagePlugin",
     "=PIL.MicImagePlugin",
     "_pytest",
+    "=pyarrow.compute",
     "sqlalchemy",
     "=symtable",
     "mpmath",

@@ -38,6 +38,7 @@ JOBS = {
     "aiohttp_job": "more",
     **{path.stem: "lazy" for path in sorted(HERE.glob("*_job.py"))},
     "symtable_job": "web",
+    "pyarrow_filter_job": "frames",
 }
 
 

@@ -45,6 +45,7 @@ pub use hooked::install;
 
 #[cfg(Py_3_11)]
 mod hooked {
+    use super::super::errors::Raised;
     use super::super::pending::Pending;
     use super::super::state::{self, State};
     use super::super::{Ptr, functions, mirror, modules};
@@ -180,7 +181,10 @@ mod hooked {
             let original = ORIGINALS.get().expect("installed").exec as Ptr;
             let result = ffi::PyObject_Vectorcall(original, arguments, count as usize, keywords);
             if let Some((pending, _globals)) = body {
+                // What the body has raised stays raised, whatever is asked of functions meanwhile.
+                let raised = Raised::take();
                 functions::ends(state, &pending);
+                raised.restore();
             }
             result
         }
