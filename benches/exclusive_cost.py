@@ -2,28 +2,31 @@
 
     python benches/exclusive_cost.py GLOWPLUG NAME=PYTHON... --samples FILE [--seconds N]
 
-A program is profiled once, and run once for each module whose predicted saving is at least --least,
-with that module, and all modules within it, replaced by stubs that answer every attribute. The
-truth is what it then executes less than with nothing left out, without any profiler. Both are
-counted in instructions (see instruction_clock.py), as on a machine that does anything else no
-difference of some milliseconds can be seen in CPU time; milliseconds are instructions at the pace
-of the whole program.
+A program is profiled once, and run once for each of a sample of modules, spread evenly over the
+ranking of those whose predicted saving is at least --least, with that module, and all within it,
+replaced by stubs that answer every attribute. The truth is what it then executes less than with
+nothing left out, without any profiler. Both are counted in instructions (see instruction_clock.py),
+as on a machine that does anything else no difference of some milliseconds can be seen in CPU time;
+milliseconds are instructions at the pace of the whole program.
 
-A module without which the program fails cannot be compared; it is listed and not counted. Found
-figures are added to a file, so several calls can share one; `--seconds 0` only reports. Prints JSON.
+A module without which the program fails cannot be compared: it is listed, and the next in the
+ranking takes its place. What is found is added to a file, so several calls can share one;
+`--seconds 0` only reports. Prints JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 from instruction_clock import Clock
-from profiled_programs import ProgramFailedError, arguments, chosen, cpu_ms
+from profiled_programs import ProgramFailedError, arguments, chosen
 
 WITHIN = 0.15
 # The name of the side that leaves nothing out.
@@ -81,11 +84,21 @@ class Found:
         """Instructions in a millisecond."""
         return (self.executed[WHOLE] or 0) / self.ms
 
-    def open(self, least_ms: float) -> list[str]:
-        """What has not been left out yet and is worth it, the most expensive first."""
+    def next(self, least_ms: float, most: int) -> str | None:
+        """What is left out next: the first that is neither tried nor known to be needed, of parts
+        of equal size of the ranking of all that are worth it."""
         worth = [name for name, cost in self.predicted.items() if cost >= least_ms * self.per_ms()]
         ranked = sorted(worth, key=lambda name: -self.predicted[name])
-        return [name for name in ranked if name not in self.executed]
+        parts = min(most, len(ranked))
+        bounds = [part * len(ranked) // parts for part in range(parts + 1)] if parts else [0]
+        for begin, end in pairwise(bounds):
+            part = ranked[begin:end]
+            if any(self.executed.get(name) is not None for name in part):
+                continue
+            for name in part:
+                if name not in self.executed:
+                    return name
+        return None
 
 
 class Samples:
@@ -126,24 +139,21 @@ def predictions(clock: Clock, glowplug: str, python: str, code: str) -> dict[str
     return {m["name"]: m["exclusive"]["cpu_ns"] for m in modules if m["outcome"] == "loaded"}
 
 
-def collect(
-    samples: Samples, glowplug: str, programs: list[str], least: float, seconds: float
-) -> None:
+def collect(samples: Samples, options: argparse.Namespace) -> None:
     """Finds out what is not known yet, until the time is up."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + options.seconds
+    least, most = options.least, options.most_modules
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock(Path(folder))
-        for name, python, code in chosen(programs):
+        for name, python, code in chosen(options.programs):
             found = samples.programs[name]
             if not found.predicted and time.monotonic() < end:
-                whole = left_out(WHOLE, code)
-                ms = min(cpu_ms([python, "-c", whole]) or 0.0 for _ in range(5))
-                predicted = predictions(clock, glowplug, python, code)
+                ms = min(clock.warm([python, "-c", left_out(WHOLE, code)]) for _ in range(3))
+                predicted = predictions(clock, options.glowplug, python, code)
                 samples.add(name, ms=ms, predicted=predicted)
                 samples.add(name, without=WHOLE, executed=executed(clock, python, WHOLE, code))
-            while time.monotonic() < end and (left := found.open(least)):
-                count = executed(clock, python, left[0], code)
-                samples.add(name, without=left[0], executed=count)
+            while time.monotonic() < end and (module := found.next(least, most)):
+                samples.add(name, without=module, executed=executed(clock, python, module, code))
 
 
 def compared(found: Found, least: float) -> dict:
@@ -168,7 +178,6 @@ def compared(found: Found, least: float) -> dict:
         "compared": len(rows),
         "within_15_percent": sum(row["within_15_percent"] for row in rows),
         "failed_without": sorted(n for n, count in found.executed.items() if count is None),
-        "not_tried": found.open(least),
         "modules": sorted(rows, key=lambda row: -row["predicted_ms"]),
     }
 
@@ -177,11 +186,12 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--least", type=float, default=5.0, help="milliseconds")
+    parser.add_argument("--most-modules", type=int, default=12, help="of a program")
     parser.add_argument("--seconds", type=float, default=200, help="nothing begins after these")
     options = parser.parse_args()
     samples = Samples(options.samples)
     if options.seconds > 0:
-        collect(samples, options.glowplug, options.programs, options.least, options.seconds)
+        collect(samples, options)
     figures = {
         name: compared(found, options.least)
         for name, found in sorted(samples.programs.items())

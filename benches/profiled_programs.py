@@ -51,10 +51,13 @@ def environment() -> dict[str, str]:
     return found | {"PYTHONHASHSEED": "0"}
 
 
-def cpu_ms(command: list[str]) -> float | None:
+def cpu_ms(command: list[str], variables: dict[str, str] | None = None) -> float | None:
     """CPU time of a command, user and system; None where it failed."""
     process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=variables or environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -72,11 +75,13 @@ def profile(glowplug: str, python: str, code: str, *options: str) -> tuple[dict,
     return profile_of(glowplug, [*options, "--python", python, "-c", code])
 
 
-def profile_of(glowplug: str, words: list[str]) -> tuple[dict, float]:
+def profile_of(
+    glowplug: str, words: list[str], variables: dict[str, str] | None = None
+) -> tuple[dict, float]:
     """The same, of what the words of a command line say."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "profile.json"
-        spent = cpu_ms([glowplug, "profile", "--json", str(out), *words])
+        spent = cpu_ms([glowplug, "profile", "--json", str(out), *words], variables)
         if spent is None:
             raise ProgramFailedError(words)
         found = json.loads(out.read_text())
