@@ -5,7 +5,7 @@ use super::{place, socket_name};
 use crate::cache::{Cache, CacheError, OpenImage};
 use crate::freeze::template::{Template, template};
 use crate::freeze::{FreezeError, Recipe};
-use crate::inputs::{self, Changed, Watch};
+use crate::inputs::{self, Caches, Changed, Watch};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use glowplug_server::Place;
@@ -67,7 +67,7 @@ impl TemplateInputs {
     }
 
     fn compare(&self) -> Result<(), Changed> {
-        inputs::check(self.image.head(), self.image.bytes())
+        inputs::check(self.image.head(), self.image.bytes(), Caches::Warm)
     }
 }
 
