@@ -33,6 +33,8 @@ WITHIN = 0.15
 WHOLE = ""
 
 # The stand-in for a class or function can be called, derived from, subscripted and decorated with.
+# They are made before the program begins, also where nothing is left out: making a class costs more
+# than many a module does by itself.
 STUB = """
 import sys
 class _Any(type):
@@ -47,13 +49,17 @@ class _Any(type):
         if len(args) == 1 and callable(args[0]) and not kwargs: return args[0]
         return cls
     def __iter__(cls): return iter(())
+def _fresh():
+    return _Any("Any", (), {"__init_subclass__": classmethod(lambda cls, **k: None)})
+_stock = [_fresh() for _ in range(300)]
 def _made(name):
-    return _Any(name, (), {"__init_subclass__": classmethod(lambda cls, **k: None)})
+    return _stock.pop() if _stock else _fresh()
 class _Stub(type(sys)):
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return _made(name)
+        made = self.__dict__[name] = _made(name)
+        return made
 class _Finder:
     def find_spec(name, path=None, target=None):
         if name == LEFT_OUT or name.startswith(LEFT_OUT + "."):
