@@ -13,7 +13,14 @@ pub struct Clocks {
     pub cpu_ns: u64,
 }
 
-/// Number of 8-byte words of a [`Snapshot`].
+impl Clocks {
+    /// What went by on both since an earlier moment: none where the CPU time was taken for more then than it was, see [`NEAR_NS`].
+    pub fn since(self, begin: Clocks) -> [u64; 2] {
+        [self.wall_ns.saturating_sub(begin.wall_ns), self.cpu_ns.saturating_sub(begin.cpu_ns)]
+    }
+}
+
+/// Number of 8-byte words of a [`snapshot`].
 pub const WORDS: usize = 10;
 
 /// How many times the CPU time was read; this and the next are most of what collecting costs.
