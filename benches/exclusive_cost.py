@@ -2,48 +2,39 @@
 
     python benches/exclusive_cost.py GLOWPLUG NAME=PYTHON... --samples FILE [--seconds N]
 
-The first run of a program chooses modules whose predicted saving is at least --least, spread evenly
-over the ranking. Then, in each round, the program runs under the profiler as it is, and once for
-each module with that module, and all modules within it, replaced by stubs that answer every
-attribute; a module without which the program fails gives way to the next in the ranking. Samples
-are added to a file; several calls can share one, each goes on with what has the fewest rounds.
+A program is profiled once, and run once for each of a sample of modules, spread evenly over the
+ranking of those whose predicted saving is at least --least, with that module, and all within it,
+replaced by stubs that answer every attribute. The truth is what it then executes less than with
+nothing left out, without any profiler. Both are counted in instructions (see instruction_clock.py),
+as on a machine that does anything else no difference of some milliseconds can be seen in CPU time;
+milliseconds are instructions at the pace of the whole program.
 
-A run's CPU time is the sum of those of its modules, of what is outside of any, and of garbage
-collections; each is taken as the median over the rounds, so what disturbs single runs falls away.
-How fast the machine was under either side is the weighted median of the quotients of the modules
-that both sides loaded; it is evened out. What leaving the module out saves is the difference: what
-is no longer loaded, and what became cheaper or dearer elsewhere. Its error is the standard error
-by the jackknife over the rounds.
-
-A measurement whose error is more than half of the 15% that it is to decide about resolves nothing:
-it is listed, and counts neither for nor against. A module without which the program fails cannot
-be compared; it is reported and not counted. `--seconds 0` only reports. Prints JSON.
+A module without which the program fails cannot be compared: it is listed, and the next in the
+ranking takes its place. What is found is added to a file, so several calls can share one;
+`--seconds 0` only reports. Prints JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-from profiled_programs import arguments, chosen, profile
+from instruction_clock import Clock
+from profiled_programs import ProgramFailedError, arguments, chosen
 
 WITHIN = 0.15
-# Fewer say nothing of the error.
-LEAST_ROUNDS = 5
 # The name of the side that leaves nothing out.
 WHOLE = ""
-# What stands among the modules for the program itself and for garbage collections.
-OUTSIDE, COLLECTIONS = "__main__", "garbage collections"
 
 # The stand-in for a class or function can be called, derived from, subscripted and decorated with.
+# They are made before the program begins, also where nothing is left out: making a class costs more
+# than many a module does by itself.
 STUB = """
 import sys
 class _Any(type):
@@ -58,13 +49,17 @@ class _Any(type):
         if len(args) == 1 and callable(args[0]) and not kwargs: return args[0]
         return cls
     def __iter__(cls): return iter(())
+def _fresh():
+    return _Any("Any", (), {"__init_subclass__": classmethod(lambda cls, **k: None)})
+_stock = [_fresh() for _ in range(300)]
 def _made(name):
-    return _Any(name, (), {"__init_subclass__": classmethod(lambda cls, **k: None)})
+    return _stock.pop() if _stock else _fresh()
 class _Stub(type(sys)):
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return _made(name)
+        made = self.__dict__[name] = _made(name)
+        return made
 class _Finder:
     def find_spec(name, path=None, target=None):
         if name == LEFT_OUT or name.startswith(LEFT_OUT + "."):
@@ -80,154 +75,116 @@ def left_out(module: str, statement: str) -> str:
     return f"LEFT_OUT = {module!r}\n{STUB}\n{statement}"
 
 
-class Sample:
-    """One profiled run: CPU time by module, milliseconds, and what it predicts."""
+class Found:
+    """What is known of one program."""
 
-    def __init__(self, found: dict) -> None:
-        process = found["processes"][0]
-        self.own: dict[str, float] = defaultdict(float)
-        self.exclusive: dict[str, float] = {}
-        for module in process["modules"]:
-            own = module["own"]
-            collecting = min(own["gc_ns"], own["cpu_ns"])
-            self.own[module["name"]] += (own["cpu_ns"] - collecting) / 1e6
-            self.own[COLLECTIONS] += collecting / 1e6
-            if module["outcome"] == "loaded" and module["name"] != OUTSIDE:
-                self.exclusive[module["name"]] = module["exclusive"]["cpu_ns"] / 1e6
+    def __init__(self) -> None:
+        # CPU time of the whole program, milliseconds.
+        self.ms = 0.0
+        # By module, instructions.
+        self.predicted: dict[str, int] = {}
+        # By module that is left out, instructions executed; None where the program fails.
+        self.executed: dict[str, int | None] = {}
 
+    def per_ms(self) -> float:
+        """Instructions in a millisecond."""
+        return (self.executed[WHOLE] or 0) / self.ms
 
-def chosen_modules(
-    predicted: dict[str, float], failed: set[str], options: argparse.Namespace
-) -> list[str]:
-    """At most so many of the modules that are worth it, evenly over their ranking."""
-    worth = (name for name, ms in predicted.items() if ms >= options.least)
-    ranked = sorted(worth, key=lambda name: -predicted[name])
-    places = min(options.most_modules, len(ranked))
-    bounds = [place * len(ranked) // places for place in range(places + 1)] if places else [0]
-    parts = [ranked[begin:end] for begin, end in pairwise(bounds)]
-    alive = (next((name for name in part if name not in failed), None) for part in parts)
-    return [name for name in alive if name]
+    def next(self, least_ms: float, most: int) -> str | None:
+        """What is left out next: the first that is neither tried nor known to be needed, of parts
+        of equal size of the ranking of all that are worth it."""
+        worth = [name for name, cost in self.predicted.items() if cost >= least_ms * self.per_ms()]
+        ranked = sorted(worth, key=lambda name: -self.predicted[name])
+        parts = min(most, len(ranked))
+        bounds = [part * len(ranked) // parts for part in range(parts + 1)] if parts else [0]
+        for begin, end in pairwise(bounds):
+            part = ranked[begin:end]
+            if any(self.executed.get(name) is not None for name in part):
+                continue
+            for name in part:
+                if name not in self.executed:
+                    return name
+        return None
 
 
 class Samples:
-    """A file of profiles: a line each, with program, module left out, and what the profile has."""
+    """A file with a line for each finding."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # By program and module that is left out.
-        self.runs: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-        self.failed: dict[str, set[str]] = defaultdict(set)
+        self.programs: dict[str, Found] = defaultdict(Found)
         for line in path.read_text().splitlines() if path.exists() else ():
             self._take(json.loads(line))
 
     def _take(self, entry: dict) -> None:
-        if entry["profile"] is None:
-            self.failed[entry["program"]].add(entry["without"])
+        found = self.programs[entry["program"]]
+        if "without" in entry:
+            found.executed[entry["without"]] = entry["executed"]
         else:
-            self.runs[entry["program"]][entry["without"]].append(Sample(entry["profile"]))
+            found.ms, found.predicted = entry["ms"], entry["predicted"]
 
-    def add(self, program: str, without: str, found: dict | None) -> None:
-        """Adds a run; None for a program that fails without the module."""
-        kept = found and {"processes": [{"modules": slim(found["processes"][0]["modules"])}]}
-        entry = {"program": program, "without": without, "profile": kept}
+    def add(self, program: str, **entry: object) -> None:
+        """Adds a finding."""
         with self.path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        self._take(entry)
+            file.write(json.dumps({"program": program} | entry) + "\n")
+        self._take({"program": program} | entry)
 
 
-def slim(modules: list[dict]) -> list[dict]:
-    """What of a profile's modules is kept."""
-    kept = ("name", "own", "exclusive", "outcome")
-    return [{key: module[key] for key in kept} for module in modules]
-
-
-def run(glowplug: str, python: str, code: str) -> dict | None:
-    """A profile without usage marks; None where the program fails."""
+def executed(clock: Clock, python: str, module: str, code: str) -> int | None:
+    """Instructions of a program without a module; None where it fails."""
     try:
-        return profile(glowplug, python, code, "--no-usage")
-    except subprocess.CalledProcessError:
+        return clock.instructions([python, "-c", left_out(module, code)])
+    except ProgramFailedError:
         return None
 
 
+def predictions(clock: Clock, glowplug: str, python: str, code: str) -> dict[str, int]:
+    """Exclusive cost by module, in instructions."""
+    found = clock.profile(glowplug, [python, "-c", left_out(WHOLE, code)], "--no-usage")
+    modules = found["processes"][0]["modules"][1:]
+    return {m["name"]: m["exclusive"]["cpu_ns"] for m in modules if m["outcome"] == "loaded"}
+
+
 def collect(samples: Samples, options: argparse.Namespace) -> None:
-    """Adds rounds until the time is up."""
+    """Finds out what is not known yet, until the time is up."""
     end = time.monotonic() + options.seconds
-    programs = chosen(options.programs)
-    while time.monotonic() < end:
-        name, python, code = min(programs, key=lambda p: len(samples.runs[p[0]][WHOLE]))
-        runs = samples.runs[name]
-        if not runs[WHOLE]:
-            samples.add(name, WHOLE, run(options.glowplug, python, left_out(WHOLE, code)))
-        first = runs[WHOLE][0].exclusive
-        for module in [*chosen_modules(first, samples.failed[name], options), WHOLE]:
-            samples.add(name, module, run(options.glowplug, python, left_out(module, code)))
+    least, most = options.least, options.most_modules
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Clock(Path(folder))
+        for name, python, code in chosen(options.programs):
+            found = samples.programs[name]
+            if not found.predicted and time.monotonic() < end:
+                ms = min(clock.warm([python, "-c", left_out(WHOLE, code)]) for _ in range(3))
+                predicted = predictions(clock, options.glowplug, python, code)
+                samples.add(name, ms=ms, predicted=predicted)
+                samples.add(name, without=WHOLE, executed=executed(clock, python, WHOLE, code))
+            while time.monotonic() < end and (module := found.next(least, most)):
+                samples.add(name, without=module, executed=executed(clock, python, module, code))
 
 
-def medians(runs: list[Sample]) -> dict[str, float]:
-    """By module, over the runs."""
-    names = {name for sample in runs for name in sample.own}
-    return {n: statistics.median(sample.own.get(n, 0.0) for sample in runs) for n in names}
-
-
-def weighted_median(pairs: list[tuple[float, float]]) -> float:
-    """Of values with their weights."""
-    pairs = sorted(pairs)
-    half = sum(weight for _, weight in pairs) / 2
-    for value, weight in pairs:
-        half -= weight
-        if half <= 0:
-            return value
-    return 1.0
-
-
-def saving(whole: list[Sample], without: list[Sample]) -> float:
-    """What leaving the module out saves, milliseconds at the speed of the whole side."""
-    before, after = medians(whole), medians(without)
-    both = before.keys() & after.keys() - {OUTSIDE, COLLECTIONS}
-    common = [n for n in both if before[n] > 0 and after[n] > 0]
-    speed = weighted_median([(after[n] / before[n], before[n]) for n in common])
-    return sum(before.values()) - sum(after.values()) / speed
-
-
-def jackknife(whole: list[Sample], without: list[Sample]) -> float:
-    """The standard error of the saving."""
-    rounds = min(len(whole), len(without))
-    groups = min(rounds, 10)
-    pick = [[i for i in range(rounds) if i % groups != group] for group in range(groups)]
-    partial = [saving([whole[i] for i in some], [without[i] for i in some]) for some in pick]
-    spread = sum((p - statistics.mean(partial)) ** 2 for p in partial)
-    return math.sqrt((groups - 1) / groups * spread)
-
-
-def row(module: str, whole: list[Sample], without: list[Sample]) -> dict:
-    """One module's comparison."""
-    expected = statistics.median(sample.exclusive.get(module, 0.0) for sample in whole)
-    saved, error = saving(whole, without), jackknife(whole, without)
-    return {
-        "module": module,
-        "predicted_ms": round(expected, 2),
-        "measured_ms": round(saved, 2),
-        "measured_error_ms": round(error, 2),
-        "resolved": len(without) >= LEAST_ROUNDS and 2 * error <= WITHIN * saved,
-        "within_15_percent": abs(expected - saved) <= WITHIN * abs(saved),
-    }
-
-
-def compared(runs: dict[str, list[Sample]], failed: set[str]) -> dict:
+def compared(found: Found, least: float) -> dict:
     """One program's comparison."""
-    whole = runs[WHOLE]
-    rows = [row(module, whole, without) for module, without in runs.items() if module != WHOLE]
-    rows.sort(key=lambda one: -one["predicted_ms"])
-    resolved = [one for one in rows if one["resolved"]]
+    whole, per_ms = found.executed[WHOLE] or 0, found.per_ms()
+    rows = []
+    for module, count in found.executed.items():
+        if module == WHOLE or count is None or found.predicted[module] < least * per_ms:
+            continue
+        predicted, saved = found.predicted[module], whole - count
+        rows.append(
+            {
+                "module": module,
+                "predicted_ms": round(predicted / per_ms, 2),
+                "measured_ms": round(saved / per_ms, 2),
+                "within_15_percent": abs(predicted - saved) <= WITHIN * abs(saved),
+            }
+        )
     return {
-        "program_ms": round(sum(medians(whole).values()), 1),
-        "rounds": len(whole),
+        "program_ms": round(found.ms, 1),
+        "instructions": whole,
         "compared": len(rows),
-        "within_15_percent": sum(one["within_15_percent"] for one in rows),
-        "resolved": len(resolved),
-        "resolved_within_15_percent": sum(one["within_15_percent"] for one in resolved),
-        "failed_without": sorted(failed),
-        "modules": rows,
+        "within_15_percent": sum(row["within_15_percent"] for row in rows),
+        "failed_without": sorted(n for n, count in found.executed.items() if count is None),
+        "modules": sorted(rows, key=lambda row: -row["predicted_ms"]),
     }
 
 
@@ -236,19 +193,19 @@ def main() -> None:
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--least", type=float, default=5.0, help="milliseconds")
     parser.add_argument("--most-modules", type=int, default=12, help="of a program")
-    parser.add_argument("--seconds", type=float, default=200, help="no round begins after these")
+    parser.add_argument("--seconds", type=float, default=200, help="nothing begins after these")
     options = parser.parse_args()
     samples = Samples(options.samples)
-    collect(samples, options)
+    if options.seconds > 0:
+        collect(samples, options)
     figures = {
-        name: compared(runs, samples.failed[name]) for name, runs in sorted(samples.runs.items())
+        name: compared(found, options.least)
+        for name, found in sorted(samples.programs.items())
+        if WHOLE in found.executed
     }
     words = [word.split("=")[0] for word in options.programs]
-    json.dump(
-        {"command": ["benches/exclusive_cost.py", *words], "programs": figures},
-        sys.stdout,
-        indent=1,
-    )
+    command = ["benches/exclusive_cost.py", *words]
+    json.dump({"command": command, "programs": figures}, sys.stdout, indent=1)
     print()
 
 

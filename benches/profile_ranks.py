@@ -42,7 +42,7 @@ def main() -> None:
         for runs in options.runs:
             limits = ["--cpus", options.cpus, "--runs", runs]
             pairs = [
-                [profile(options.glowplug, python, code, *limits) for _ in range(2)]
+                [profile(options.glowplug, python, code, *limits)[0] for _ in range(2)]
                 for _ in range(options.pairs)
             ]
             figures[f"{name}, --runs {runs}"] = {

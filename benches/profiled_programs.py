@@ -14,6 +14,7 @@ from pathlib import Path
 # A package that is imported for a module in it alone would go with that module, which the stub of
 # benches/exclusive_cost.py does not show: so each package is imported by itself.
 PROGRAMS = {
+    "bare": "pass",
     "fastapi": "import fastapi",
     "django": "import django\nfrom django.conf import settings\n"
     "settings.configure(INSTALLED_APPS=['django.contrib.auth', 'django.contrib.contenttypes'])\n"
@@ -50,24 +51,45 @@ def environment() -> dict[str, str]:
     return found | {"PYTHONHASHSEED": "0"}
 
 
-def cpu_ms(command: list[str]) -> float | None:
+def cpu_ms(command: list[str], variables: dict[str, str] | None = None) -> float | None:
     """CPU time of a command, user and system; None where it failed."""
     process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=variables or environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return (usage.ru_utime + usage.ru_stime) * 1000 if process.returncode == 0 else None
 
 
-def profile(glowplug: str, python: str, code: str, *options: str) -> dict:
-    """The profile of a program."""
+def on_one_processor() -> None:
+    """Keeps this process and those that it starts on one processor: on another one, whose cache
+    and neighbours are others, the same run takes up to a tenth more or less."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def profile(glowplug: str, python: str, code: str, *options: str) -> tuple[dict, float]:
+    """The profile of a program, and the milliseconds of CPU time that the command itself took."""
+    return profile_of(glowplug, [*options, "--python", python, "-c", code])
+
+
+def profile_of(
+    glowplug: str, words: list[str], variables: dict[str, str] | None = None
+) -> tuple[dict, float]:
+    """The same, of what the words of a command line say."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "profile.json"
-        command = [glowplug, "profile", *options, "--json", str(out), "--python", python]
-        done = subprocess.run([*command, "-c", code], env=environment(), capture_output=True)
-        done.check_returncode()
-        return json.loads(out.read_text())
+        spent = cpu_ms([glowplug, "profile", "--json", str(out), *words], variables)
+        if spent is None:
+            raise ProgramFailedError(words)
+        found = json.loads(out.read_text())
+    return found, spent - found["run"]["cpu_ns"] * found["run"]["runs"] / 1e6
+
+
+class ProgramFailedError(Exception):
+    """A program ended with another status than 0."""
 
 
 def error(values: list[float]) -> float:

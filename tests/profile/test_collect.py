@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from harness.build import glowplug
 from harness.interpreters import clean_environment, default_interpreter
+from harness.terminal import Terminal
 from profiled import BURN, check_sums, on_other_minors, start, write
 
 
@@ -258,3 +259,15 @@ def test_several_runs_are_medians_with_a_spread(tmp_path, python):
     assert module["spread"]["cpu_low_ns"] <= module["own"]["cpu_ns"]
     assert module["own"]["cpu_ns"] <= module["spread"]["cpu_high_ns"]
     check_sums(found)
+
+
+def test_runs_are_counted_by_a_bar_on_a_terminal_alone(tmp_path, python):
+    write(tmp_path, main="print('said')\n")
+    command = [glowplug(), "profile", "--runs", "3", "--json", tmp_path / "profile.json"]
+    command += ["--python", python, "main.py"]
+    terminal = Terminal(command, clean_environment(), tmp_path)
+    terminal.wait_for(b"run 2 of 3")
+    assert terminal.end() == 0
+    found = start(tmp_path, "--runs", "3", "main.py", python=python)
+    assert found.done.stderr == b""
+    assert found.done.stdout == b"said\n" * 3

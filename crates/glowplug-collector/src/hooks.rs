@@ -125,16 +125,11 @@ unsafe extern "C" fn timed_dlopen(path: *const c_char, flags: c_int) -> *mut c_v
     counters::add(|counters| counters.dlopens += 1);
     // SAFETY: the arguments are our caller's.
     let library = unsafe { real(path, flags) };
-    let end = clocks();
+    let spent = clocks().since(begin);
     counters::add(|counters| counters.dlopens -= 1);
     // A constructor may load libraries itself: what counts is the outermost call.
     if counters::read().dlopens == 0 {
-        trace::note(
-            Kind::Dlopen,
-            0,
-            0,
-            &[&[end.wall_ns - begin.wall_ns, end.cpu_ns - begin.cpu_ns]],
-        );
+        trace::note(Kind::Dlopen, 0, 0, &[&spent]);
     }
     library
 }

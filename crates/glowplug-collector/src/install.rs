@@ -4,7 +4,7 @@ use crate::api::{Api, MethodDef, Owned, Ref};
 use crate::counters;
 use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{Sample, clock, clocks, snapshot};
+use crate::snapshot::{Sample, clock, read_clocks, read_faults, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -161,7 +161,7 @@ fn watch_collections(api: &Api, modules: Ref) {
     }
 }
 
-/// Measures what a reading of the clocks, a full snapshot (nanoseconds), the count of an allocation and that of an attribute's
+/// Measures what a reading of the clocks, one of the page faults (nanoseconds), the count of an allocation and that of an attribute's
 /// read (picoseconds) cost here.
 fn note_prices() {
     const TIMES: u64 = 16;
@@ -171,8 +171,8 @@ fn note_prices() {
     snapshot();
     let moments = [
         now(),
-        repeat(TIMES, clocks, now),
-        repeat(TIMES, snapshot, now),
+        repeat(TIMES, read_clocks, now),
+        repeat(TIMES, || read_faults(0), now),
         repeat(COUNTS, || allocated(std::hint::black_box(0)), now),
         repeat(COUNTS, || usage::count(std::hint::black_box(ptr::null_mut())), now),
     ];

@@ -4,7 +4,7 @@ use crate::api;
 use crate::audit;
 use crate::environment;
 use crate::intern;
-use crate::snapshot::{self, CLOCKS_READ, SNAPSHOTS, Sample, TIMED, clock, clocks};
+use crate::snapshot::{self, CLOCKS_READ, FAULTS_READ, Sample, TIMED, clock, read_clocks};
 use crate::trace::{self, Kind};
 use crate::usage;
 use core::ffi::{CStr, c_char, c_int};
@@ -59,7 +59,8 @@ fn begin(api: &api::Api, count: c_int, arguments: *mut *mut c_char) {
 fn note_process(how: u8) {
     // SAFETY: a system call without conditions.
     let parent = unsafe { libc::getppid() } as u64;
-    let clocks = clocks();
+    // A child's CPU time has begun anew.
+    let clocks = read_clocks();
     let process = clock(libc::CLOCK_PROCESS_CPUTIME_ID);
     trace::note(Kind::Process, how, 0, &[&[parent, clocks.wall_ns, clocks.cpu_ns, process]]);
 }
@@ -88,7 +89,7 @@ pub fn note_end(how: Ending) {
     }
     usage::end();
     let end = snapshot::snapshot();
-    let taken = [&CLOCKS_READ, &SNAPSHOTS, &TIMED, &usage::READS]
+    let taken = [&CLOCKS_READ, &FAULTS_READ, &TIMED, &usage::READS]
         .map(|counter| counter.load(Ordering::Relaxed));
     trace::note(Kind::End, 0, how as u32, &[&end, &taken]);
 }

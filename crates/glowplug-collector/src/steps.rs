@@ -108,9 +108,8 @@ fn phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
 fn short_phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
     let begin = clocks();
     let outcome = step();
-    let end = clocks();
-    let words = [end.wall_ns - begin.wall_ns, end.cpu_ns - begin.cpu_ns];
-    trace::note(Kind::PhaseEnd, 1, phase as u32, &[&words]);
+    let spent = clocks().since(begin);
+    trace::note(Kind::PhaseEnd, 1, phase as u32, &[&spent]);
     outcome
 }
 

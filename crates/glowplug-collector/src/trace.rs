@@ -45,7 +45,7 @@ pub enum Kind {
     Data = 10,
     /// The process ends or is replaced: argument says how; clocks; snapshot of what collecting took.
     End = 11,
-    /// What clocks and a snapshot cost in this process, nanoseconds, and what counting an allocation and a read, picoseconds.
+    /// What reading the clocks and the page faults costs in this process, nanoseconds, and what counting an allocation and a read, picoseconds.
     Price = 12,
     /// The version of this Python (argument).
     Python = 13,

@@ -81,20 +81,20 @@ fn path_entries(trace: &ProcessTrace) -> Vec<PathEntry> {
 
 /// What collecting cost: the collector's operations at their prices in that process, and what it timed itself.
 ///
-/// A process that was killed did not say how many operations there were; its records do.
+/// A process that was killed did not say how many operations there were; its records say how many there were at most.
 fn collecting(trace: &ProcessTrace) -> Collecting {
     let prices =
         trace.of_kind(kind::PRICE).next().map(|record| record.words.as_slice()).unwrap_or_default();
-    let [clocks_price, snapshot_price, allocation_ps, read_ps, ..] = prices else {
+    let [clocks_price, faults_price, allocation_ps, read_ps, ..] = prices else {
         return Collecting::default();
     };
     let said = trace.of_kind(kind::END).last().and_then(|end| {
-        let [clocks, snapshots, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
+        let [clocks, faults, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
             return None;
         };
-        Some((*clocks, *snapshots, *timed, *end.words.get(3)?, *reads))
+        Some((*clocks, *faults, *timed, *end.words.get(3)?, *reads))
     });
-    let (clocks, snapshots, timed, allocations, reads) = said.unwrap_or_else(|| {
+    let (clocks, faults, timed, allocations, reads) = said.unwrap_or_else(|| {
         let count = |kinds: &[u8]| {
             trace
                 .threads
@@ -106,10 +106,9 @@ fn collecting(trace: &ProcessTrace) -> Collecting {
         let snapshots = count(&[kind::LOAD_BEGIN, kind::LOAD_END]);
         (snapshots + count(&[kind::PHASE_BEGIN, kind::PHASE_END]), snapshots, 0, 0, 0)
     });
-    let plain = clocks.saturating_sub(snapshots);
     Collecting {
-        cpu_ns: plain * clocks_price
-            + snapshots * snapshot_price
+        cpu_ns: clocks * clocks_price
+            + faults * faults_price
             + timed
             + (allocations * allocation_ps + reads * read_ps) / 1000,
     }
