@@ -3,9 +3,10 @@
 use super::{DEFAULT_SET, place, socket_name};
 use crate::cache::{Cache, CacheError};
 use crate::explain;
+use crate::freeze::Base;
 use crate::freeze::detached::without_program_arguments;
 use crate::launch::thaw::{monotonic_ns, target_kind};
-use crate::settings::{Environment, PreloadSet, Via};
+use crate::settings::{Environment, PreloadSet, Via, sets};
 use crate::start::{Freezable, Start};
 use glowplug_linux::detach::{self, Priority};
 use glowplug_server::Place;
@@ -68,9 +69,47 @@ pub fn on_demand(
     by_running(start, freezable, wish)
 }
 
-/// Whether a new server would do better.
+/// The template of the preload set `name`, for one of the set `adding` to be forked from; its server is started where there is none.
+///
+/// # Errors
+/// Where that is impossible.
+pub fn base(start: &Start<'_>, cache: &Cache, name: &str, adding: &str) -> Result<Base, NotServed> {
+    let sets = &start.settings.sets;
+    let is_ring =
+        name == adding || (sets.contains_key(name) && sets::modules(sets, name).is_none());
+    if is_ring {
+        return Err(NotServed::NoServer("it adds to itself, or to no set of the settings".into()));
+    }
+    match running_base(start, cache, name) {
+        Err(error) if is_outlived(&error) => {
+            let set = sets.get(name).ok_or(error)?;
+            start_server_of_set(start, name, set)?;
+            running_base(start, cache, name)
+        }
+        found => found,
+    }
+}
+
+fn running_base(start: &Start<'_>, cache: &Cache, name: &str) -> Result<Base, NotServed> {
+    let place = place(cache)?;
+    let key = start.set_key(name);
+    let socket = socket_name(cache, &key, start.environment).ok_or(NotStarted::NoServer)?;
+    let names = cache.server_selector(&key).ok_or(NotStarted::NoServer)?;
+    let base = Base::new(place, socket, names.names());
+    // Whether it serves, and whether its inputs are what they were.
+    base.branch()?;
+    Ok(base)
+}
+
+/// Whether a new server would do better, and may be started.
 fn calls_for_server(start: &Start<'_>, error: &NotServed) -> bool {
-    let missing = match error {
+    let may_start = set(start).is_some() || start.command.options.set.is_none();
+    is_outlived(error) && may_start
+}
+
+/// Whether there is no server, or none that serves any more.
+fn is_outlived(error: &NotServed) -> bool {
+    match error {
         NotServed::Cache(error) => matches!(error, CacheError::Missing),
         // It ends when its inputs have changed, and has said so.
         NotServed::NotStarted(NotStarted::Refused(reason)) => reason.starts_with("inputs changed"),
@@ -78,8 +117,7 @@ fn calls_for_server(start: &Start<'_>, error: &NotServed) -> bool {
             matches!(error, NotStarted::NoServer | NotStarted::Silent(_))
         }
         NotServed::NoServer(_) => false,
-    };
-    missing && (set(start).is_some() || start.command.options.set.is_none())
+    }
 }
 
 /// The preload set of the settings that may start the program: the one that is named, or the default one.
