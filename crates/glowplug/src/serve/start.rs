@@ -78,7 +78,8 @@ pub fn base(start: &Start<'_>, cache: &Cache, name: &str, adding: &str) -> Resul
     let is_ring =
         name == adding || (sets.contains_key(name) && sets::modules(sets, name).is_none());
     if is_ring {
-        return Err(NotServed::NoServer("it adds to itself, or to no set of the settings".into()));
+        let reason = format!("the set `{name}` adds to itself, or to no set of the settings");
+        return Err(NotServed::NoServer(reason));
     }
     match running_base(start, cache, name) {
         Err(error) if is_outlived(&error) => {
@@ -177,6 +178,11 @@ fn start_server(start: &Start<'_>, arguments: &[&CStr]) -> Result<(), NotServed>
 }
 
 fn start_server_of_set(start: &Start<'_>, name: &str, set: &PreloadSet) -> Result<(), NotServed> {
+    if let Some(extended) = &set.extends {
+        // The server itself may not find the settings, which may lie beside the script.
+        let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
+        base(start, &Cache::create(folder)?, &extended.0, name)?;
+    }
     let python = [b"--python=", start.interpreter.path.as_os_str().as_bytes()].concat();
     let mut options = set.options();
     options.push(format!("--set={name}"));
