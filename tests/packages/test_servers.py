@@ -219,6 +219,42 @@ def test_server(starter, built, name):
     assert {answer[0] for answer in answers} == {200}
 
 
+IMPORTS = """\
+import sys
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.modules = set(sys.modules)
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/health")
+def health():
+    return sorted(set(sys.modules) - app.state.modules)
+"""
+
+
+def test_what_the_first_request_would_import(starter, built):
+    """anyio imports what belongs to its event loop when it is first called: in a request."""
+    server = Server("app:app", "uvicorn app:app --port PORT", IMPORTS)
+    inside = in_environment(starter, "services")
+    folder = project_of(inside, server)
+    file = frozen(inside, server, folder)
+    env = environment_of(inside, server)
+    port = free_port()
+    command = server.command.replace("PORT", str(port)).split()
+    scripts = Path(inside.python).parent
+    plain = [inside.python, scripts / command[0], *command[1:]]
+    answers, _, _ = serve(plain, env, folder, port)
+    assert "anyio._backends._asyncio" in json.loads(answers[0][1])
+    thaw = inside.command("thaw", file, "--via", "thaw", "--", *command)
+    answers, _, said = serve(thaw, env, folder, port)
+    assert json.loads(answers[0][1]) == [], said
+
+
 def test_celery_worker(starter, built):
     """A worker of several processes does a task that came through files, and stops when told to."""
     inside = in_environment(starter, "services")

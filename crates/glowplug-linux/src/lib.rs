@@ -8,6 +8,7 @@ pub mod descendants;
 pub mod descriptors;
 pub mod detach;
 pub mod exec;
+pub mod halt;
 pub mod identity;
 pub mod limits;
 pub mod process;

@@ -22,11 +22,11 @@ class GlowplugTrial:
     def reached(self, what):
         """The program is about to serve, unless an import does this, whose own doing it is."""
         if not _is_importing():
-            self.end(what)
+            self.end(what, "socket")
 
-    def end(self, what):
+    def end(self, what, kind=""):
         """Tells what ended it and which modules there are, in their order; ends the process."""
-        notes = [("reached", what, "")]
+        notes = [("reached", what, kind)]
         for name, module in list(sys.modules.items()):
             if name not in self.known and _can_be_imported(name, module):
                 notes.append(("module", name, ""))

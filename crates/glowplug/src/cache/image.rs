@@ -1,6 +1,7 @@
 //! An image that was opened once and found fit to be looked into.
 
 use super::OTHERS;
+use crate::inputs::Caches;
 use crate::key::BUILD;
 use glowplug_image::{Head, HeadError, Section, Span};
 use glowplug_linux::View;
@@ -138,18 +139,21 @@ impl OpenImage {
 
     /// Has the kernel read from the disk, all at once, what a start will touch, unless that is in memory already. A start that faults
     /// it in waits for one piece after the other. What goes wrong costs time only.
-    pub fn read_ahead(&self) {
+    ///
+    /// Tells how that is: what else a start reads has been read together with it, or has not.
+    pub fn read_ahead(&self) -> Caches {
         let head = self.head();
         let spans = head.table::<Span>(Section::Warm, self.bytes());
         let probes = [0, spans.len() / 2, spans.len().saturating_sub(1)];
         if !probes.iter().filter_map(|&index| spans.get(index)).any(|span| self.is_cold(span)) {
-            return;
+            return Caches::Warm;
         }
         for span in spans {
             let offset = head.pages_offset.saturating_add(span.offset);
             let _ =
                 rustix::fs::fadvise(&self.file, offset, NonZero::new(span.len), Advice::WillNeed);
         }
+        Caches::Cold
     }
 
     /// Whether the first byte of a span of the page contents is not in memory. Where the kernel cannot tell, it counts as if it were.

@@ -5,7 +5,7 @@ use crate::commandline::{self, Target};
 use crate::freeze::plan::{self, Known};
 use crate::freeze::publish::{self, PublishError};
 use crate::freeze::trial::{Trial, TrialError};
-use crate::freeze::{FreezeError, Needed, Preload, Recipe, cpu, detached};
+use crate::freeze::{FreezeError, Needed, Preload, Recipe, companions, cpu, detached};
 use crate::inputs::Record;
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::key::Digest;
@@ -189,6 +189,7 @@ fn into_file(
         key: Digest(Default::default()),
         variables: Needed::without_key(),
         settings_apart: false,
+        service: None,
         left_out: options.leave_out.clone(),
         allowed_secrets: settings.allow_secrets,
         tells_by_contents: true,
@@ -254,6 +255,7 @@ fn add_service(
         until: options.until.as_deref(),
     };
     let reached = trial.run(runtime, environment)?;
+    recipe.service = reached.is_socket.then(|| arguments.clone());
     let is_imported = |name: &str| {
         Some(name) == application || reached.modules.iter().any(|module| module == name)
     };
@@ -273,6 +275,8 @@ fn add_service(
     recipe
         .preload
         .extend(learned.map(|module| preload(module, Some(module.as_str()) != application)));
+    let later = companions::of(&reached.modules);
+    recipe.preload.extend(later.map(|module| preload(module, true)));
     if let Some(module) = application.filter(|&name| !reached.modules.iter().any(|m| m == name)) {
         recipe.preload.push(preload(module, false));
     }

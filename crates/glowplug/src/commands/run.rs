@@ -205,9 +205,9 @@ fn usable_image(start: &Start<'_>, freezable: &Freezable) -> Result<OpenImage, R
     }
     let values = key::of_values(selector.names(), start.environment);
     let image = cache.open_image(&freezable.key, &values)?;
-    image.read_ahead();
+    let caches = image.read_ahead();
     if !start.settings.sealed {
-        inputs::check(image.head(), image.bytes())?;
+        inputs::check(image.head(), image.bytes(), caches)?;
     }
     if image.head().is_refusal() {
         return Err(Reason::Refused(refusal(&image, start)));

@@ -213,12 +213,13 @@ fn fits(
             "the user has packages of its own, which it was made without".to_owned(),
         ));
     }
-    image.read_ahead();
+    let caches = image.read_ahead();
     if let Some(obstacle) = privilege::obstacle() {
         return Err(plain(obstacle.to_owned()));
     }
     if !is_sealed(command, environment) {
-        inputs::check(image.head(), image.bytes()).map_err(|changed| plain(changed.to_string()))?;
+        inputs::check(image.head(), image.bytes(), caches)
+            .map_err(|changed| plain(changed.to_string()))?;
     }
     if let Some(misfit) = thaw::misfit(image.head()) {
         return Err(Obstacle::Machine(misfit.to_owned()));

@@ -18,11 +18,13 @@
 //! template   the interpreter lives on, and programs are forked from it
 //! detached   the freezer that runs behind a recorded start
 //! trial      a service up to its first socket, to learn what it imports
+//! companions what packages import when they are first used, behind that socket
 //! ```
 
 mod acts;
 mod apart;
 mod base;
+pub mod companions;
 mod conversation;
 pub mod cpu;
 pub mod detached;
@@ -54,7 +56,7 @@ use crate::key::{self, Digest};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use glowplug_image::cpu::Level;
-use rehearse::Touched;
+use rehearse::{Rehearsal, Touched};
 use report::Report;
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -92,6 +94,8 @@ pub struct Recipe {
     /// Whether modules of the application's own that read variables are imported at each start: what a service is told in variables is
     /// known where it runs, not where it is frozen.
     pub settings_apart: bool,
+    /// Python's arguments for a service that may be run up to its first socket.
+    pub service: Option<Vec<CString>>,
     /// Modules that are imported at each start because somebody wants it so.
     pub left_out: Vec<String>,
     /// Variables and files that may be in the image although they look like credentials.
@@ -386,7 +390,8 @@ impl Frozen {
         image: &File,
     ) -> Result<Touched, FreezeError> {
         let variables = self.names.select(recipe, environment, false);
-        rehearse::rehearse(recipe, runtime, &variables, image).map_err(FreezeError::Rehearsal)
+        let rehearsal = Rehearsal { recipe, runtime, variables: &variables, environment, image };
+        rehearsal.run().map_err(FreezeError::Rehearsal)
     }
 }
 

@@ -1,25 +1,35 @@
-//! Thaws a new image once, with an empty program, before anybody else does.
+//! Thaws a new image once, before anybody else does.
 //!
-//! An image that does not thaw on the machine that made it is never used. The process stops itself when its program has ended; the page
-//! map then tells which pages of the image it has touched. Those that it has written to are populated before the jump of every later
-//! start, which is cheaper than a page fault each; all of them are read ahead where the image is not in memory yet.
+//! An image that does not thaw on the machine that made it is never used. The page map of the thawed process then tells which pages of the
+//! image it has touched. Those that it has written to are populated before the jump of every later start, which is cheaper than a page
+//! fault each; all of them are read ahead where the image is not in memory yet.
+//!
+//! A service is rehearsed with its own command, up to the first socket that it is about to bind or to connect to the network, where it
+//! stands still: as far as its trial went. Where that cannot be done, and for every other program, nothing is run: the process stops
+//! itself when its empty program has ended.
 
-use super::Recipe;
+use super::session::Session;
+use super::{Recipe, trial};
+use crate::commandline;
+use crate::launch::thaw::target_kind;
 use crate::runtime::Runtime;
+use crate::settings::Environment;
 use glowplug_image::{HotRange, params};
 use glowplug_linux::Process;
-use glowplug_linux::descendants;
+use glowplug_linux::halt::{self, Call, Halts};
 use glowplug_linux::process::PAGE;
 use rustix::fs::{Advice, MemfdFlags};
 use rustix::io::FdFlags;
+use rustix::net::{AddressFamily, RawAddressFamily};
 use rustix::process::{Pid, WaitOptions};
-use std::ffi::OsString;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Hot pages that are this close to each other become one range, pages.
 const GAP: u64 = 2;
@@ -37,25 +47,138 @@ pub struct Touched {
     pub warm: Vec<HotRange>,
 }
 
-/// Thaws `image`, runs nothing, and returns what was touched; `Err` says in words what went wrong.
-pub fn rehearse(
-    recipe: &Recipe,
-    runtime: &Runtime,
-    variables: &[(OsString, OsString)],
-    image: &File,
-) -> Result<Touched, String> {
-    forget(image);
-    // In memory: what a program prints is not to be written to a disk.
-    let output = rustix::fs::memfd_create("glowplug-output", MemfdFlags::CLOEXEC);
-    let mut output = File::from(output.map_err(|error| error.to_string())?);
-    let mut child = start(recipe, runtime, variables, image, &output).map_err(|e| e.to_string())?;
-    let touched = watch(&mut child);
-    let _ = child.kill();
-    let _ = child.wait();
-    touched.map_err(|what| {
-        let mut said = String::new();
-        let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
-        format!("{what}: {}", said.trim())
+/// A new image, and what is needed to thaw it.
+#[derive(Clone, Copy)]
+pub struct Rehearsal<'a> {
+    /// What it was made for.
+    pub recipe: &'a Recipe,
+    /// Glowplug's own files.
+    pub runtime: &'a Runtime,
+    /// Those variables alone that the imports had.
+    pub variables: &'a [(OsString, OsString)],
+    /// All variables, for a service.
+    pub environment: &'a Environment,
+    /// The image.
+    pub image: &'a File,
+}
+
+impl Rehearsal<'_> {
+    /// Thaws the image, and returns what was touched; `Err` says in words what went wrong.
+    pub fn run(self) -> Result<Touched, String> {
+        if let Some(service) = &self.recipe.service
+            && let Ok(touched) = self.until_a_socket(service)
+        {
+            return Ok(touched);
+        }
+        self.of_nothing()
+    }
+
+    /// Runs a service, as far as its trial went.
+    fn until_a_socket(self, service: &[CString]) -> io::Result<Touched> {
+        let words: Vec<&CStr> = service.iter().map(CString::as_c_str).collect();
+        let parsed = commandline::parse(&words).map_err(io::Error::other)?;
+        forget(self.image);
+        let mut command = self.command(
+            &parsed.python_argv,
+            (target_kind(&parsed.target), parsed.target_index),
+            params::FLAG_FORCED,
+        );
+        for (name, value) in self.environment.variables() {
+            command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let halting = halt::halt_at(&mut command, &[halt::BIND, halt::CONNECT])?;
+        let session = self.start(command)?;
+        let halts = halting.started(session.leader())?;
+        let call = at_a_socket(&halts)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        touched_pages(Process::new(call.thread))
+    }
+
+    /// Runs an empty program.
+    fn of_nothing(self) -> Result<Touched, String> {
+        forget(self.image);
+        // In memory: what a program prints is not to be written to a disk.
+        let output = rustix::fs::memfd_create("glowplug-output", MemfdFlags::CLOEXEC);
+        let mut output = File::from(output.map_err(|error| error.to_string())?);
+        let touched = self.try_nothing(&output);
+        touched.map_err(|what| {
+            let mut said = String::new();
+            let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
+            format!("{what}: {}", said.trim())
+        })
+    }
+
+    fn try_nothing(self, output: &File) -> Result<Touched, String> {
+        let words = |error: io::Error| error.to_string();
+        let mut arguments: Vec<&CStr> = self.recipe.options.iter().map(CString::as_c_str).collect();
+        arguments.extend([c"-c", c"pass"]);
+        let target = (params::TARGET_COMMAND, arguments.len());
+        let flags = params::FLAG_REHEARSAL | params::FLAG_FORCED;
+        let mut command = self.command(&arguments, target, flags);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdout(output.try_clone().map_err(words)?);
+        command.stderr(output.try_clone().map_err(words)?);
+        let mut session = self.start(command).map_err(words)?;
+        stopped_by_itself(&mut session)
+    }
+
+    /// The restorer, without an environment, for python's arguments and its target: of which kind, and which of them.
+    fn command(self, arguments: &[&CStr], target: (u64, usize), flags: u64) -> Command {
+        let parameters = params::Params {
+            tries: 0,
+            image_fd: self.image.as_raw_fd() as u64,
+            target_kind: target.0,
+            target_index: target.1 as u64,
+            flags,
+            start_ns: 0,
+            python: b"",
+        };
+        let mut parameter = parameters.to_string().into_bytes();
+        parameter.extend_from_slice(self.recipe.interpreter.as_os_str().as_bytes());
+        let (name, value) = parameter.split_at(params::NAME.len());
+        let name = OsString::from_vec(name[..name.len() - 1].to_vec());
+        let mut command = Command::new(self.runtime.restorer());
+        command.arg0(&self.recipe.interpreter);
+        command.args(arguments.iter().map(|argument| OsStr::from_bytes(argument.to_bytes())));
+        command.env_clear().env(name, OsStr::from_bytes(value)).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it, with the image as it is in the parameters.
+    fn start(self, command: Command) -> io::Result<Session> {
+        rustix::io::fcntl_setfd(self.image, FdFlags::empty())?;
+        let session = Session::start(command);
+        rustix::io::fcntl_setfd(self.image, FdFlags::CLOEXEC)?;
+        session
+    }
+}
+
+/// Waits until a service is about to bind a socket, or to connect to the network; other calls are let go.
+fn at_a_socket(halts: &Halts) -> io::Result<Option<Call>> {
+    loop {
+        let call = halts.next(trial::LIMIT)?;
+        match call {
+            Some(call) if !ends_a_trial(&call)? => halts.let_go(&call)?,
+            _ => return Ok(call),
+        }
+    }
+}
+
+/// Whether a trial ends with a call of `bind` or `connect`.
+fn ends_a_trial(call: &Call) -> io::Result<bool> {
+    let mut family = [0; size_of::<RawAddressFamily>()];
+    let [_, address, length, ..] = call.arguments;
+    if length < family.len() as u64 {
+        return Ok(false);
+    }
+    // An address that cannot be read is the program's own mistake.
+    if Process::new(call.thread).memory()?.read_exact_at(&mut family, address).is_err() {
+        return Ok(false);
+    }
+    Ok(match AddressFamily::from_raw(RawAddressFamily::from_ne_bytes(family)) {
+        AddressFamily::INET | AddressFamily::INET6 => true,
+        AddressFamily::UNIX => call.number == halt::BIND,
+        _ => false,
     })
 }
 
@@ -67,44 +190,10 @@ fn forget(image: &File) {
     let _ = rustix::fs::fadvise(image, 0, None, Advice::Random);
 }
 
-fn start(
-    recipe: &Recipe,
-    runtime: &Runtime,
-    variables: &[(OsString, OsString)],
-    image: &File,
-    output: &File,
-) -> std::io::Result<Child> {
-    rustix::io::fcntl_setfd(image, FdFlags::empty())?;
-    let parameters = params::Params {
-        tries: 0,
-        image_fd: image.as_raw_fd() as u64,
-        target_kind: params::TARGET_COMMAND,
-        target_index: recipe.options.len() as u64 + 2,
-        flags: params::FLAG_REHEARSAL | params::FLAG_FORCED,
-        start_ns: 0,
-        python: b"",
-    };
-    let mut parameter = parameters.to_string().into_bytes();
-    parameter.extend_from_slice(recipe.interpreter.as_os_str().as_bytes());
-    let mut command = Command::new(runtime.restorer());
-    command.arg0(&recipe.interpreter);
-    command.args(recipe.options.iter().map(|o| OsString::from_vec(o.as_bytes().to_vec())));
-    command.args(["-c", "pass"]).env_clear();
-    command.envs(variables.iter().map(|(name, value)| (name, value)));
-    let (name, value) = parameter.split_at(params::NAME.len());
-    let name = OsString::from_vec(name[..name.len() - 1].to_vec());
-    command.env(name, OsString::from_vec(value.to_vec()));
-    // The process stops itself; without a freezer it would stand still for ever.
-    descendants::set_apart(&mut command);
-    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
-    let child = command.spawn();
-    rustix::io::fcntl_setfd(image, FdFlags::CLOEXEC)?;
-    child
-}
-
 /// Waits until the process stops itself, and reads its page map.
-fn watch(child: &mut Child) -> Result<Touched, String> {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
+fn stopped_by_itself(session: &mut Session) -> Result<Touched, String> {
+    let leader = session.leader();
+    let pid = i32::try_from(leader).ok().and_then(Pid::from_raw).ok_or("no process id")?;
     let status = rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED)
         .map_err(|error| error.to_string())?;
     let stopped = status.is_some_and(|(_, status)| status.stopped());
@@ -118,7 +207,7 @@ fn watch(child: &mut Child) -> Result<Touched, String> {
             None => "it vanished".to_owned(),
         });
     }
-    touched_pages(Process::new(child.id())).map_err(|error| error.to_string())
+    touched_pages(Process::new(leader)).map_err(|error| error.to_string())
 }
 
 fn touched_pages(process: Process) -> std::io::Result<Touched> {

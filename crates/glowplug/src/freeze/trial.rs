@@ -19,7 +19,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// Longest time until a service must be about to serve.
-const LIMIT: Duration = Duration::from_secs(300);
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
 
 /// Lines of the service's output that an error shows.
 const SHOWN_LINES: usize = 12;
@@ -42,6 +42,8 @@ pub struct Trial<'a> {
 pub struct Reached {
     /// What it was about to do, as in "binding a socket".
     pub what: String,
+    /// Whether that is a socket that it was about to bind or connect.
+    pub is_socket: bool,
     /// The modules that it had imported, in order.
     pub modules: Vec<String>,
 }
@@ -88,7 +90,10 @@ impl Trial<'_> {
                 for note in notes {
                     let value = String::from_utf8_lossy(&note.a).into_owned();
                     match note.kind.as_str() {
-                        "reached" => reached.what = value,
+                        "reached" => {
+                            reached.what = value;
+                            reached.is_socket = note.b == b"socket";
+                        }
                         _ => reached.modules.push(value),
                     }
                 }

@@ -1,7 +1,7 @@
 //! Compares the inputs of an image with the machine, fast: this is most of what a thawed start does before the jump.
 //!
 //! Each directory is opened once and its entries are asked for by short names; nothing is allocated per entry. Many entries are
-//! shared between two threads, which take directories from a common counter.
+//! shared between threads, which take directories from a common counter: two, or more where each waits for a disk.
 
 use super::Changed;
 use super::contents;
@@ -24,31 +24,43 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// From so many entries on a second thread saves more time than its start takes.
 const ENTRIES_FOR_TWO: usize = 400;
+/// A disk answers several questions in the time of one, and a thread that waits for it needs no processor.
+const THREADS_AT_A_DISK: usize = 8;
 /// How many directories a thread takes at once: few enough to share evenly, enough to meet parents that are open already.
 const CHUNK: usize = 16;
 /// A thread that only asks for stamps needs little stack; listing a directory needs some buffers.
 const STACK: usize = 128 * 1024;
 
+/// Whether the kernel has what a start reads in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caches {
+    /// It has, as far as one can tell.
+    Warm,
+    /// It has to read from the disk.
+    Cold,
+}
+
 /// Checks every input of an image; `bytes` is the file from its first byte up to `head.pages_offset`, aligned to 8 bytes.
 ///
 /// The tables are not trusted: what contradicts itself is [`Changed::Damaged`].
-pub fn check(head: &Head, bytes: &[u8]) -> Result<(), Changed> {
+pub fn check(head: &Head, bytes: &[u8], caches: Caches) -> Result<(), Changed> {
     let inputs = Inputs::new(head, bytes)?;
     inputs.check_all_contents()?;
     let shared = Shared::default();
-    let entries = inputs.directories.len() + inputs.files.len() + inputs.absences.len();
-    if entries < ENTRIES_FOR_TWO || usable_cpus() < 2 {
-        return inputs.walk(&shared);
-    }
     std::thread::scope(|scope| {
-        let helper = std::thread::Builder::new().stack_size(STACK);
-        let second = helper.spawn_scoped(scope, || inputs.walk(&shared));
-        let first = inputs.walk(&shared);
-        // Where no thread may be started, the first has done all the work.
-        let second = second.map_or(Ok(()), |thread| {
-            thread.join().unwrap_or(Err(Changed::Damaged("the check ended early")))
-        });
-        first.and(second)
+        let helpers: Vec<_> = (1..inputs.threads(caches))
+            .map_while(|_| {
+                let helper = std::thread::Builder::new().stack_size(STACK);
+                // Where no thread may be started, the others do its work.
+                helper.spawn_scoped(scope, || inputs.walk(&shared)).ok()
+            })
+            .collect();
+        let mut result = inputs.walk(&shared);
+        for helper in helpers {
+            let ended_early = Err(Changed::Damaged("the check ended early"));
+            result = result.and(helper.join().unwrap_or(ended_early));
+        }
+        result
     })
 }
 
@@ -150,6 +162,16 @@ impl<'a> Inputs<'a> {
         }
         inputs.check_coverage()?;
         Ok(inputs)
+    }
+
+    /// How many threads are to check them.
+    fn threads(&self, caches: Caches) -> usize {
+        let entries = self.directories.len() + self.files.len() + self.absences.len();
+        match caches {
+            Caches::Cold => THREADS_AT_A_DISK.min(self.directories.len().div_ceil(CHUNK)),
+            Caches::Warm if entries >= ENTRIES_FOR_TWO && usable_cpus() >= 2 => 2,
+            Caches::Warm => 1,
+        }
     }
 
     /// Every entry belongs to exactly one directory; otherwise some would not be checked.

@@ -18,7 +18,7 @@ mod tables;
 mod watch;
 
 pub use build::{build, build_refusal};
-pub use check::{check, check_contents, paths, programs};
+pub use check::{Caches, check, check_contents, paths, programs};
 pub use observe::{Deed, OWN, Observed, Op, Record, STARTING, Seen};
 pub use pseudo::is_unrepeatable;
 pub use tables::{Note, Tables};

@@ -1,5 +1,7 @@
 use super::observe::tidy;
-use super::{Changed, InputError, Note, Observed, Op, Record, Tables, build, build_refusal, check};
+use super::{
+    Caches, Changed, InputError, Note, Observed, Op, Record, Tables, build, build_refusal, check,
+};
 use glowplug_image::inputs::{DIRECTORY_FOUND_IN, FILE_IS_DIRECTORY, NO_PARENT};
 use glowplug_image::{Head, Section};
 use std::collections::BTreeSet;
@@ -82,7 +84,7 @@ impl Image {
     fn check(&self) -> Result<(), Changed> {
         let bytes = self.0.as_bytes();
         let head = Head::parse(bytes, bytes.len() as u64).unwrap();
-        check(head, bytes)
+        check(head, bytes, Caches::Warm)
     }
 
     /// What changed, relative to the world's folder, with what is said of it.
@@ -533,7 +535,7 @@ fn damaged_tables_are_survived() {
             words[at] = value;
             let bytes = words.as_bytes();
             if let Ok(head) = Head::parse(bytes, bytes.len() as u64) {
-                refused += u32::from(check(head, bytes).is_err());
+                refused += u32::from(check(head, bytes, Caches::Cold).is_err());
             }
         }
     }
@@ -547,10 +549,10 @@ fn a_table_that_is_cut_off_does_not_pass_for_an_empty_one() {
     let head = Head::parse(bytes, bytes.len() as u64).unwrap();
     let strings = head.section(Section::Strings);
     let short = &bytes[..usize::try_from(strings.offset).unwrap()];
-    assert!(matches!(check(head, short), Err(Changed::Damaged(_))));
+    assert!(matches!(check(head, short, Caches::Warm), Err(Changed::Damaged(_))));
     let mut wrong = Head::read_from_prefix(bytes).unwrap().0;
     wrong.sections[Section::Files as usize].len = 0;
-    assert!(matches!(check(&wrong, bytes), Err(Changed::Damaged(_))));
+    assert!(matches!(check(&wrong, bytes, Caches::Warm), Err(Changed::Damaged(_))));
 }
 
 #[test]

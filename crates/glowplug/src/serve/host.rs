@@ -5,7 +5,7 @@ use super::{place, socket_name};
 use crate::cache::{Cache, CacheError, OpenImage};
 use crate::freeze::template::{Template, template};
 use crate::freeze::{Base, FreezeError, Recipe};
-use crate::inputs::{self, Changed, Watch};
+use crate::inputs::{self, Caches, Changed, Watch};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
 use glowplug_server::Place;
@@ -70,7 +70,8 @@ impl TemplateInputs {
     }
 
     fn compare(&self) -> Result<(), Changed> {
-        self.images.iter().try_for_each(|image| inputs::check(image.head(), image.bytes()))
+        let mut images = self.images.iter();
+        images.try_for_each(|image| inputs::check(image.head(), image.bytes(), Caches::Warm))
     }
 }
 

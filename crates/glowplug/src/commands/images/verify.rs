@@ -3,7 +3,7 @@
 use super::select::{self, Selected};
 use super::{Failure, print};
 use crate::cache::{Cache, OpenImage};
-use crate::inputs;
+use crate::inputs::{self, Caches};
 use crate::key::BUILD;
 use crate::meta::Meta;
 use glowplug_image::{Region, Section};
@@ -56,7 +56,7 @@ fn problem(image: &OpenImage) -> Option<String> {
     if let Some(index) = regions.windows(2).position(|pair| pair[0].end() > pair[1].addr) {
         return Some(format!("region {index} overlaps the next one"));
     }
-    if let Err(changed) = inputs::check(head, image.bytes()) {
+    if let Err(changed) = inputs::check(head, image.bytes(), Caches::Warm) {
         return Some(changed.to_string());
     }
     let expected = Meta::of(image.meta()).contents?;
