@@ -5,7 +5,6 @@ use super::{Base, FreezeError, Needed, Preloaded, Recipe, Refusal, preload};
 use crate::cache::OpenImage;
 use crate::runtime::Runtime;
 use crate::settings::Environment;
-use glowplug_server::server::MOST_FILES;
 use rustix::fs::{MemfdFlags, Mode};
 use std::fs::File;
 use std::io;
@@ -53,10 +52,6 @@ pub fn template(
         for file in branch.inputs.drain(..) {
             inputs.push(OpenImage::check(file).map_err(io::Error::other)?);
         }
-    }
-    if inputs.len() > MOST_FILES {
-        let levels = format!("sets add to each other on more than {MOST_FILES} levels");
-        return Err(FreezeError::Passing(levels));
     }
     let life = Life { _subject: subject };
     Ok(Template { serving, names: refusal.names, inputs, guardian, life })

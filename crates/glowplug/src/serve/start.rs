@@ -11,6 +11,7 @@ use crate::start::{Freezable, Start};
 use glowplug_linux::detach::{self, Priority};
 use glowplug_server::Place;
 use glowplug_server::client::{self, NotStarted, Program};
+use glowplug_server::server::MOST_FILES;
 use glowplug_wire::Wish;
 use rustix::pipe::PipeFlags;
 use std::ffi::{CStr, CString};
@@ -98,7 +99,10 @@ fn running_base(start: &Start<'_>, cache: &Cache, name: &str) -> Result<Base, No
     let names = cache.server_selector(&key).ok_or(NotStarted::NoServer)?;
     let base = Base::new(place, socket, names.names());
     // Whether it serves, and whether its inputs are what they were.
-    base.branch()?;
+    if base.branch()?.inputs.len() >= MOST_FILES {
+        let reason = format!("sets extend each other on more than {MOST_FILES} levels");
+        return Err(NotServed::NoServer(reason));
+    }
     Ok(base)
 }
 
