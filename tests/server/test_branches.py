@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from harness import processes
@@ -58,16 +59,22 @@ def sets(starter):
     write(program / "glowplug.toml", SETTINGS)
     write(program / "main.py", PROGRAM)
     write(program / "waits.py", WAITS)
-    starter.env["PYTHONPATH"] = str(modules)
     settle()
     return starter
 
 
 def start(starter, name, program="main.py", conditions=None):
+    how = conditions or Conditions()
+    how = replace(how, env={**how.env, **path_of_modules(starter)})
     starter.fresh_work()
     words = ["run", "--python", starter.python, "--via", starter.way, "--set", name]
     script = starter.folder / "program" / program
-    return starter.execute(*words, script, conditions=conditions or Conditions())
+    return starter.execute(*words, script, conditions=how)
+
+
+def path_of_modules(starter) -> dict[str, str]:
+    """The variable that lets programs import the modules."""
+    return {"PYTHONPATH": str(starter.folder / "modules")}
 
 
 def by_set(starter) -> dict[str, dict]:
@@ -79,7 +86,8 @@ def by_set(starter) -> dict[str, dict]:
 
 @pytest.mark.both_ways
 def test_a_set_has_what_it_adds_to(sets):
-    plain = sets.plain(sets.folder / "program" / "main.py")
+    how = Conditions(env=path_of_modules(sets))
+    plain = sets.plain(sets.folder / "program" / "main.py", conditions=how)
     for name, loaded in (("one", ["heavy", "light"]), ("common", ["heavy"])):
         outcome = start(sets, name)
         first, _, rest = outcome.text().partition("\n")
