@@ -52,8 +52,9 @@ gate-soak: build tools
 packages: build tools
 	GLOWPLUG_TEST_MAKE=all $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests -m packages -n logical
 
-# CPython's own tests and those of some packages, plainly and thawed: an hour. $GLOWPLUG_TEST_REPORT names a file for what was found.
+# The fuzz targets' sources; CPython's own tests and those of some packages, plainly and thawed: an hour. $GLOWPLUG_TEST_REPORT names a file for what was found.
 judge: build tools
+	cargo xtask clippy --fuzz
 	GLOWPLUG_TEST_MAKE=suites $(WITHOUT_PYTHON_SETTINGS) $(TOOLS)/python -m pytest -q tests/judge tests/lazy -m judge -n logical
 
 # The comparisons with plain Python by a fork server and by a pool, and many starts in a row: half an hour.

@@ -4,16 +4,20 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use glowplug_pythons::Minor;
+use lexopt::prelude::*;
 
 use crate::{cargo, python, venv::Venv, workspace};
 
-/// Clippy over everything; over the extension once per CPython minor, as each has code of its own.
+/// Clippy over everything; over the extension once per CPython minor, as each has code of its own. With `--fuzz` over the fuzz targets
+/// alone, whose dependencies take a minute to compile.
 ///
 /// # Errors
-/// An option is given, or Clippy finds something.
+/// Another option is given, or Clippy finds something.
 pub fn clippy_task(mut args: lexopt::Parser) -> Result<()> {
-    if let Some(argument) = args.next()? {
-        return Err(argument.unexpected().into());
+    match args.next()? {
+        None => {}
+        Some(Long("fuzz")) => return fuzz_target("glowplug-profile"),
+        Some(argument) => return Err(argument.unexpected().into()),
     }
     let mut command = cargo::command();
     command.args(["clippy", "--workspace", "--exclude", "glowplug-python", "--all-targets"]);
@@ -23,8 +27,7 @@ pub fn clippy_task(mut args: lexopt::Parser) -> Result<()> {
     }
     // What an extension is where programs cannot be frozen, whether or not there is such a minor now.
     let newest = Minor::all().next_back().context("no minors")?;
-    extension(newest, python::WITHOUT_FREEZING)?;
-    fuzz_target("glowplug-profile")
+    extension(newest, python::WITHOUT_FREEZING)
 }
 
 /// The fuzz targets are workspaces of their own, and are only checked here: to build them takes a nightly compiler.
