@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The fork server and the pool against plain Python, interleaved: single starts, many at once,
-their memory, and a minute of starts in a row.
+their memory, that of sets which extend another, and a minute of starts in a row.
 
     benches/server.py GLOWPLUG PYTHON --json FILE [--case NAME] [--samples N] [--preloaded FOLDER]
 
@@ -249,7 +249,43 @@ def sustained(options, env, _work) -> dict:
     }
 
 
-CASES = {"starts": starts, "parallel": parallel, "memory": memory, "sustained": sustained}
+def branches(options, env, work) -> dict:
+    """Two sets with pandas in common: forked from a template that has it, and each by itself."""
+    extends = """
+        [sets.common]
+        preload = ["pandas"]
+        [sets.one]
+        extends = "common"
+        preload = ["sklearn.linear_model"]
+        [sets.other]
+        extends = "common"
+        preload = ["concurrent.futures.process", "xml.etree.ElementTree", "sqlite3"]
+    """
+    alone = extends.replace('extends = "common"', "").replace(
+        "preload = [", 'preload = ["pandas", '
+    )
+    samples = {}
+    for side, settings in (("extending", extends), ("alone", alone)):
+        (work / "glowplug.toml").write_text(settings)
+        for name in ("one", "other"):
+            words = [options.glowplug, "run", "--via", "fork", "--python", options.python]
+            command = [*words, "--set", name, "-c", "print(1)"]
+            subprocess.run(command, env=env, cwd=work, check=True, stdout=subprocess.DEVNULL)
+        told = subprocess.check_output([options.glowplug, "status", "--json"], env=env)
+        pids = [one[process] for one in json.loads(told) for process in ("server", "template")]
+        samples[side] = [pss(pids)]
+        subprocess.run([options.glowplug, "stop"], env=env, check=True)
+    ratio = samples["extending"][0] / samples["alone"][0]
+    return {"unit": "KiB", "samples": samples, "bars": {"of templates by themselves": ratio}}
+
+
+CASES = {
+    "starts": starts,
+    "parallel": parallel,
+    "memory": memory,
+    "branches": branches,
+    "sustained": sustained,
+}
 
 
 def main() -> None:

@@ -47,11 +47,25 @@ def program(starter):
     return write(starter.folder / "program.py", PROGRAM)
 
 
-@pytest.mark.parametrize(
-    "name", ["python", "python3", "python3.{1}", "{bin}/python", "{bin}/python3"]
-)
+NAMES = ["python", "python3", "python3.{1}", "{bin}/python", "{bin}/python3"]
+
+
+def test_names_of_the_interpreter(venv, program):
+    """Each of them is answered by Glowplug, and shows the program what it shows without a shim."""
+    how = Conditions(env={"GLOWPLUG_FREEZE": "0"})
+    names = [name.format(*venv.starter.interpreter.minor, bin=venv.bin) for name in NAMES]
+    plain = [venv.start(name, program, "3", conditions=how) for name in names]
+    venv.installed()
+    for name, before in zip(names, plain, strict=True):
+        way, outcome = venv.explained(name, program, "3", conditions=how)
+        assert way.startswith("plain: there is no"), (name, way)
+        require_same(before, without_explaining(outcome))
+
+
+# By its name, and by a path to another link.
+@pytest.mark.parametrize("name", ["python", "{bin}/python3"])
 def test_interpreters(venv, program, name):
-    name = name.format(*venv.starter.interpreter.minor, bin=venv.bin)
+    name = name.format(bin=venv.bin)
     if name == "python":
         # What makes an image more than a start of the bare interpreter.
         write(venv.starter.folder / "home" / ".keep", "")
@@ -75,28 +89,31 @@ def without_explaining(outcome):
     return replace(outcome, stdout=text)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("-V",),
-        ("-c", "import sys; print(sys.orig_argv)"),
-        ("-S", "-c", "import sys; print(sys.prefix, sys.path)"),
-        ("-I", "-m", "json.tool", "--help"),
-        ("-",),
-        ("--explain",),
-        ("--via", "thaw", "-c", "1"),
-        ("--python",),
-        ("-c", "import os, signal; os.kill(os.getpid(), signal.SIGUSR1)"),
-    ],
-)
-def test_command_lines(venv, arguments):
+COMMAND_LINES = [
+    ("-V",),
+    ("-c", "import sys; print(sys.orig_argv)"),
+    ("-S", "-c", "import sys; print(sys.prefix, sys.path)"),
+    ("-I", "-m", "json.tool", "--help"),
+    ("-",),
+    ("--explain",),
+    ("--via", "thaw", "-c", "1"),
+    ("--python",),
+    ("-c", "import os, signal; os.kill(os.getpid(), signal.SIGUSR1)"),
+]
+
+
+def test_command_lines(venv):
     """Glowplug's options are none of python's."""
     conditions = Conditions(stdin=b"import sys; print(sys.argv, sys.executable)\n")
-    plain = venv.start("python3", *arguments, conditions=conditions)
+    plain = [venv.start("python3", *words, conditions=conditions) for words in COMMAND_LINES]
     venv.installed()
-    for _ in range(2):
-        require_same(plain, venv.start("python3", *arguments, conditions=conditions))
-        venv.starter.wait_until_idle()
+    for words, before in zip(COMMAND_LINES, plain, strict=True):
+        require_same(before, venv.start("python3", *words, conditions=conditions))
+    venv.starter.wait_until_idle()
+    # Those that may be thawed are by now.
+    for words, before in zip(COMMAND_LINES, plain, strict=True):
+        require_same(before, venv.start("python3", *words, conditions=conditions))
+    venv.starter.wait_until_idle()
 
 
 def test_unusual_names(venv):

@@ -68,6 +68,19 @@ impl Descendants {
     }
 }
 
+/// The processes of a session.
+///
+/// # Errors
+/// Where /proc cannot be read.
+pub fn of_session(session: u32) -> io::Result<Vec<u32>> {
+    let entries = std::fs::read_dir("/proc")?;
+    let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // SAFETY: asks for a number, of a process that there is or not. Those of the kernel are in session 0.
+    let session_of = |process: u32| unsafe { libc::getsid(process as libc::pid_t) };
+    let is_member = |&process: &u32| u32::try_from(session_of(process)) == Ok(session);
+    Ok(processes.filter(is_member).collect())
+}
+
 /// Kills and reaps a child; `false` where that is impossible.
 fn end(child: u32) -> bool {
     let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) else { return false };

@@ -31,7 +31,7 @@ static ORIGINALS: [AtomicPtr<c_void>; NAMES.len()] =
 /// Whether preloaded objects are out of the collector's sight and nobody has asked for them.
 static HIDDEN: AtomicBool = AtomicBool::new(false);
 
-/// Freezes all objects; the program's first question brings them back.
+/// Freezes all objects; the program's first question brings them back. What is hidden already stays so.
 ///
 /// # Safety
 /// GIL.
@@ -41,7 +41,7 @@ pub unsafe fn hide() {
     unsafe {
         let present = object::loaded_module(c"gc").is_some();
         if let Some(gc) = object::import(c"gc") {
-            drop(gc.attribute(c"freeze").and_then(|freeze| freeze.call()));
+            without_showing(|| drop(gc.attribute(c"freeze").and_then(|freeze| freeze.call())));
             for (index, name) in NAMES.iter().enumerate() {
                 if let Some(function) = gc.attribute(name) {
                     intercept(index, function.as_ptr());
@@ -73,6 +73,10 @@ unsafe fn intercept(index: usize, function: Pointer) {
     // calls it meanwhile. Which of the shapes it has is said by its flags.
     unsafe {
         let Some(definition) = method::definition(function) else { return };
+        if !ORIGINALS[index].load(Ordering::Relaxed).is_null() {
+            // Ours are there already.
+            return;
+        }
         const WITH_KEYWORDS: c_int = ffi::METH_VARARGS | ffi::METH_KEYWORDS;
         const FAST_WITH_KEYWORDS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
         let ours = match (*definition).ml_flags {

@@ -4,7 +4,7 @@ use crate::object::{self, Object};
 use pyo3_ffi as ffi;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// The variables at some time.
 pub struct Snapshot(BTreeMap<OsString, OsString>);
@@ -13,6 +13,16 @@ impl Snapshot {
     /// Now. The environment must not change meanwhile, which the GIL sees to.
     pub fn take() -> Snapshot {
         Snapshot(std::env::vars_os().collect())
+    }
+
+    /// Of entries `NAME=VALUE`.
+    pub fn of(entries: &[Vec<u8>]) -> Snapshot {
+        let pairs = entries.iter().filter_map(|entry| {
+            let equals = entry.iter().position(|&byte| byte == b'=')?;
+            let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+            Some((part(&entry[..equals]), part(&entry[equals + 1..])))
+        });
+        Snapshot(pairs.collect())
     }
 
     /// A dict of names and values in bytes.

@@ -34,6 +34,19 @@ impl Baseline {
             Baseline { modules: modules::Frozen::take(), finalizers: finalizers::Frozen::take() }
         }
     }
+
+    /// Looks once more, just before what has been made since `older` is frozen as well.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn take_after(older: &Baseline) -> Baseline {
+        // SAFETY: GIL by the caller.
+        unsafe {
+            let mut baseline = Baseline::take();
+            baseline.finalizers.add_older(&older.finalizers);
+            baseline
+        }
+    }
 }
 
 /// Ends the process. In a freezer's rehearsal it stops itself first, so that its pages can be looked at.

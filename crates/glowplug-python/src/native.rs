@@ -69,6 +69,17 @@ pub fn stop_recorder() {
     }
 }
 
+/// Begins recording anew, in a memory file.
+pub fn record_again(file: c_int) {
+    // SAFETY: the recorder exports `void glowplug_recorder_again(int)`; a fork of a template has one thread and does not record.
+    unsafe {
+        let again = recorder(c"glowplug_recorder_again");
+        if !again.is_null() {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int)>(again)(file);
+        }
+    }
+}
+
 /// Has `callback` called with a word, before the process binds or connects a socket.
 pub fn call_at_sockets(callback: unsafe extern "C" fn(*const c_char)) {
     // SAFETY: the recorder exports `void glowplug_recorder_at_sockets(void (*)(const char *))`.

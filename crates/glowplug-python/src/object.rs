@@ -31,6 +31,16 @@ impl Object {
         Some(Object(pointer))
     }
 
+    /// Another reference to the same object.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn again(&self) -> Object {
+        // SAFETY: GIL by the caller; this reference keeps the object alive.
+        unsafe { ffi::Py_INCREF(self.0) };
+        Object(self.0)
+    }
+
     /// The pointer, borrowed.
     pub fn as_ptr(&self) -> *mut ffi::PyObject {
         self.0

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `template.rs` | the loop: orders of the server, ends of processes, clients that have gone |
+//! | `branch.rs` | a forked process that becomes the template of another server |
 //! | `spare.rs` | a forked process: waits for its request and becomes the program |
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
 //! | `control_group.rs` | the client's control groups |
@@ -17,6 +18,7 @@
 //! What happens then in the interpreter is what happens after a thaw: `thawed.rs`.
 
 mod arguments;
+mod branch;
 mod channel;
 mod control_group;
 mod descriptors;
@@ -39,7 +41,7 @@ static PARENT: AtomicI32 = AtomicI32::new(0);
 
 /// Serves as a template, and never returns.
 ///
-/// `held` is the descriptor of libffi, if there is one.
+/// `held` is the descriptor of libffi, if there is one; `interpreter` the process that has forked this one, and ends.
 ///
 /// # Safety
 /// GIL, in the only thread; no Python frame is active.
@@ -47,6 +49,7 @@ pub unsafe fn serve(
     mut freezer: Freezer,
     prepared: &Prepared,
     held: Option<&crate::descriptor::Held>,
+    interpreter: libc::pid_t,
 ) -> ! {
     // SAFETY: the calls ask for ids; the rest by the caller.
     unsafe {
@@ -59,7 +62,27 @@ pub unsafe fn serve(
         if freezer.send(&[note]).is_err() {
             libc::_exit(crate::EXIT_NOT_PREPARED)
         }
+        outlive(interpreter);
         template::Template::new(freezer.into_socket().into_raw_fd(), prepared, held).run()
+    }
+}
+
+/// Waits until the process that forked this one has ended: until then all memory is that one's as well.
+fn outlive(parent: libc::pid_t) {
+    /// The process does nothing any more but end, milliseconds.
+    const PATIENCE: c_int = 1000;
+    // SAFETY: system calls on a descriptor of this function's own. Before the parent is reaped by whoever is this one's parent then, its id
+    // is no other's.
+    unsafe {
+        if libc::getppid() != parent {
+            return;
+        }
+        let pidfd = libc::syscall(libc::SYS_pidfd_open, parent, 0) as c_int;
+        if pidfd >= 0 {
+            let mut entry = libc::pollfd { fd: pidfd, events: libc::POLLIN, revents: 0 };
+            libc::poll(&raw mut entry, 1, PATIENCE);
+            libc::close(pidfd);
+        }
     }
 }
 

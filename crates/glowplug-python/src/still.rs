@@ -22,6 +22,9 @@ const ARGUMENTS: &str = include_str!("python/arguments.py");
 const RENEW: &str = include_str!("python/renew.py");
 const HOOKS: &str = include_str!("python/hooks.py");
 
+/// The job's name for `NAME=VALUE`, a variable of the environment of a process that was forked from a template.
+const VARIABLE: &str = "variable";
+
 /// Memory that the freezer and the restorer read and write while no code of this process runs.
 pub struct Shared<T>(UnsafeCell<T>);
 
@@ -109,9 +112,49 @@ pub unsafe fn prepare_and_stand_still(
     unsafe {
         let namespace = object::dict();
         let functions = native::functions();
+        if let Err(reason) = load_own_code(&namespace) {
+            let _ = freezer.send(&[Note::refused(reason)]);
+            return EXIT_NOT_PREPARED;
+        }
+        prepare(freezer, job, environment, (namespace, functions), None)
+    }
+}
+
+/// In a fork of a template: imports what the job names beside what that has imported, and goes on as [`prepare_and_stand_still`] does.
+///
+/// # Safety
+/// GIL, in the only thread; no Python frame is active.
+pub unsafe fn prepare_more(freezer: Freezer, job: &Job, template: &Prepared) -> c_int {
+    // SAFETY: by the caller.
+    unsafe {
+        let variables = job.get(VARIABLE.as_bytes()).map_or(&[][..], Vec::as_slice);
+        let environment = Snapshot::of(variables);
+        let (namespace, functions) = (template.namespace.again(), template.functions.again());
+        let grow = namespace.entry(c"grow");
+        if grow.and_then(|grow| grow.call_with(&environment.to_dict(), &functions)).is_none() {
+            ffi::PyErr_Print();
+            return EXIT_NOT_PREPARED;
+        }
+        prepare(freezer, job, &environment, (namespace, functions), Some(template))
+    }
+}
+
+/// The namespace and the functions are those of our own Python code. With `template`, this process was forked from that.
+///
+/// # Safety
+/// As for [`prepare_and_stand_still`].
+unsafe fn prepare(
+    mut freezer: Freezer,
+    job: &Job,
+    environment: &Snapshot,
+    (namespace, functions): (Object, Object),
+    template: Option<&Prepared>,
+) -> c_int {
+    // SAFETY: GIL by the caller.
+    unsafe {
         let notes = match preload(&namespace, &functions, job, environment) {
             Ok(notes) => notes,
-            Err(reason) => vec![Note::refused(&reason)],
+            Err(reason) => vec![Note::refused(reason)],
         };
         let refused = notes.iter().any(|note| note.kind == b"refused");
         if freezer.send(&notes).is_err() || refused {
@@ -120,9 +163,10 @@ pub unsafe fn prepare_and_stand_still(
         let Some(calling) = freezer.calling() else { return EXIT_NOT_PREPARED };
         native::stop_recorder();
         let held = descriptor::Held::find();
-        let baseline = settle();
+        let baseline = settle(template);
         let frozen_path0 = job.contains_key(b"path0".as_slice());
         let prepared = Prepared { namespace, functions, baseline, frozen_path0 };
+        let interpreter = libc::getpid();
         ffi::PyOS_BeforeFork();
         let child = libc::fork();
         if child != 0 {
@@ -137,7 +181,7 @@ pub unsafe fn prepare_and_stand_still(
         processor::end();
         let held_number = held.as_ref().map_or(0, |held| held.number());
         if calling == Calling::Template {
-            serve::serve(freezer, &prepared, held.as_ref())
+            serve::serve(freezer, &prepared, held.as_ref(), interpreter)
         }
         (*CONTEXT.get().cast::<Context>()).reopened = held_number;
         let registers = ptr::addr_of_mut!((*CONTEXT.get().cast::<Context>()).registers);
@@ -161,22 +205,31 @@ fn wait_for(child: libc::pid_t) -> c_int {
 
 /// # Safety
 /// GIL.
+unsafe fn load_own_code(namespace: &Object) -> Result<(), &'static str> {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
+        if [PRELOAD, APART, LINES, ARGUMENTS, MEND, RENEW, HOOKS]
+            .iter()
+            .all(|code| native::run_code(code, namespace))
+        {
+            return Ok(());
+        }
+        ffi::PyErr_Print();
+        Err("Glowplug's own Python code does not run here")
+    }
+}
+
+/// # Safety
+/// GIL.
 unsafe fn preload(
     namespace: &Object,
     functions: &Object,
     job: &Job,
     environment: &Snapshot,
-) -> Result<Vec<Note>, String> {
+) -> Result<Vec<Note>, &'static str> {
     // SAFETY: GIL by the caller.
     unsafe {
-        namespace.set_entry(c"__builtins__", &object::import(c"builtins").ok_or("no builtins")?);
-        if ![PRELOAD, APART, LINES, ARGUMENTS, MEND, RENEW, HOOKS]
-            .iter()
-            .all(|code| native::run_code(code, namespace))
-        {
-            ffi::PyErr_Print();
-            return Err("Glowplug's own Python code does not run here".to_owned());
-        }
         let asked = object::dict();
         for (name, values) in job {
             let values = object::list(values.iter().map(|value| object::string(value)));
@@ -186,7 +239,7 @@ unsafe fn preload(
         namespace.set_entry(c"environment", &environment.to_dict());
         let Some(report) = preload.call_with(&asked, functions) else {
             ffi::PyErr_Print();
-            return Err("preloading failed".to_owned());
+            return Err("preloading failed");
         };
         namespace.set_entry(c"environ_changes", &environment::changes_since(environment));
         // What extension modules printed: the freezer looks at the output next.
@@ -218,11 +271,14 @@ unsafe fn notes(report: &Object) -> Vec<Note> {
 ///
 /// # Safety
 /// GIL.
-unsafe fn settle() -> finish::Baseline {
+unsafe fn settle(template: Option<&Prepared>) -> finish::Baseline {
     // SAFETY: GIL by the caller.
     unsafe {
         ffi::PyGC_Collect();
-        let baseline = finish::Baseline::take();
+        let baseline = match template {
+            None => finish::Baseline::take(),
+            Some(template) => finish::Baseline::take_after(&template.baseline),
+        };
         collector::hide();
         unfreeze_main();
         libc::fflush(ptr::null_mut());

@@ -41,6 +41,15 @@ pub unsafe extern "C" fn glowplug_recorder_stop() {
     unsafe { record::stop() }
 }
 
+/// Begins recording again, in full, in a process in which it has been ended, or in a fork of one. The memory file stays open.
+///
+/// # Safety
+/// No other thread may be inside a hook: to be called in a process of one thread, after [`glowplug_recorder_stop`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glowplug_recorder_again(descriptor: c_int) {
+    record::begin(descriptor, Detail::Full);
+}
+
 /// 1 if this process records, else 0. A forked child does not.
 #[unsafe(no_mangle)]
 pub extern "C" fn glowplug_recorder_active() -> c_int {

@@ -2,10 +2,12 @@
 //!
 //! Up to [`Process::begin`] nothing has happened: whatever goes wrong, the caller can start the program in another way.
 
+mod branch;
 mod inheritance;
 mod stand_in;
 mod terminal;
 
+pub use branch::Branch;
 pub use inheritance::Program;
 
 use crate::message;
@@ -63,20 +65,26 @@ pub struct Process {
 /// Where it gives none.
 pub fn ask(mut connection: UnixStream, wish: Wish) -> Result<Process, NotStarted> {
     let (answer, descriptors) = converse(&mut connection, wish)?;
-    let was_ready = match answer.verdict {
-        Verdict::Ready => true,
-        Verdict::Forked => false,
-        Verdict::Refused | Verdict::Told => {
-            return Err(NotStarted::Refused(text(&mut connection, answer)?));
-        }
-    };
-    let mut descriptors = descriptors.into_iter();
-    let (socket, pidfd) = descriptors.next().zip(descriptors.next()).ok_or_else(missing)?;
-    let socket = UnixStream::from(socket);
+    let was_ready = answer.verdict == Verdict::Ready;
+    let (socket, pidfd, _) = granted(&mut connection, answer, descriptors)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     connection.set_read_timeout(None)?;
     Ok(Process { was_ready, held: answer.held, connection, socket, pidfd })
+}
+
+/// What a server has given: a process's socket, its pidfd, and what else comes along.
+fn granted(
+    connection: &mut UnixStream,
+    answer: Answer,
+    descriptors: Vec<OwnedFd>,
+) -> Result<(UnixStream, OwnedFd, Vec<OwnedFd>), NotStarted> {
+    if matches!(answer.verdict, Verdict::Refused | Verdict::Told) {
+        return Err(NotStarted::Refused(text(connection, answer)?));
+    }
+    let mut descriptors = descriptors.into_iter();
+    let (socket, pidfd) = descriptors.next().zip(descriptors.next()).ok_or_else(missing)?;
+    Ok((socket.into(), pidfd, descriptors.collect()))
 }
 
 /// Asks a server about itself.

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Most descriptors that come with a message that this crate receives.
-const MOST_RECEIVED: usize = 4;
+const MOST_RECEIVED: usize = 8;
 
 /// Sends bytes, and descriptors with their first one.
 ///

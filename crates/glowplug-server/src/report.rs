@@ -14,6 +14,8 @@ pub struct Report {
     pub python: String,
     /// The modules that were preloaded.
     pub preload: Vec<String>,
+    /// The preload set whose template this one was forked from.
+    pub extends: Option<String>,
     /// Process id of the server.
     pub server: u32,
     /// Process id of the template.
@@ -28,6 +30,8 @@ pub struct Report {
     pub spares: Vec<Worker>,
     /// The programs that run.
     pub workers: Vec<Worker>,
+    /// Process ids of the servers whose templates were forked from this one.
+    pub branches: Vec<u32>,
     /// Programs that were started from ready spares.
     pub started_ready: u64,
     /// Programs that were started by a fork of the moment.

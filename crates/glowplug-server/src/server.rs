@@ -3,6 +3,7 @@
 //! It hands forked processes to clients, and from then on has nothing to do with them: the client gives its process the request itself,
 //! the template tells the client what becomes of it. So nobody waits for a client that is slow or silent.
 
+mod branches;
 mod clients;
 mod template;
 mod turn;
@@ -10,6 +11,7 @@ mod turn;
 pub use template::Template;
 
 use crate::report::{Report, Worker};
+use branches::Branches;
 use clients::Clients;
 use glowplug_linux::identity::Identity;
 use glowplug_linux::signals::Signals;
@@ -27,6 +29,9 @@ pub const USUAL_SPARES: usize = 4;
 /// most programs that are in a hurry have ended by then.
 const REFILL_PAUSE: Duration = Duration::from_millis(20);
 
+/// Most files of a template's inputs that are handed to a server whose template is forked from it. Each level of a tree has one of its own.
+pub const MOST_FILES: usize = 4;
+
 /// What a template rests on.
 pub trait Inputs {
     /// Whether all is as it was when the template preloaded.
@@ -43,6 +48,9 @@ pub trait Inputs {
 
     /// What can be read when something may have changed, if there is such a thing.
     fn watched(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Files that tell what they are, for whoever rests on the same; at most [`MOST_FILES`].
+    fn files(&self) -> Vec<BorrowedFd<'_>>;
 }
 
 /// How a server serves.
@@ -60,6 +68,8 @@ pub struct Settings {
     pub python: String,
     /// See `Report::preload`.
     pub preload: Vec<String>,
+    /// See `Report::extends`.
+    pub extends: Option<String>,
 }
 
 /// A process that was forked and waits for its request.
@@ -91,6 +101,7 @@ pub struct Server<I> {
     signals: Signals,
     identity: Identity,
     clients: Clients,
+    branches: Branches,
     /// Spares that were ordered and have not been forked yet: the server's ends of their sockets, in order.
     ordered: Vec<(OwnedFd, bool)>,
     spares: Vec<Spare>,
@@ -130,6 +141,7 @@ impl<I: Inputs> Server<I> {
             signals: Signals::block()?,
             identity: Identity::of(std::process::id())?,
             clients: Clients::default(),
+            branches: Branches::default(),
             ordered: Vec::new(),
             spares: Vec::new(),
             refill_due: None,
@@ -158,15 +170,26 @@ impl<I: Inputs> Server<I> {
             }
             match &self.ending {
                 Some(Ending::Now) => break,
-                Some(Ending::WithPrograms(_)) if self.clients.programs() == 0 => break,
+                Some(Ending::WithPrograms(_)) if !self.is_needed() => break,
                 _ => {}
             }
             self.turn()?;
         }
         self.template.end();
+        if self.template.is_gone() {
+            self.clients.kill_all();
+        }
         // It goes when all that it has forked has ended, and the clients know it.
         while self.template.hear().is_some() {}
         Ok(())
+    }
+
+    /// Whether somebody would miss this server: programs run, or there is a template that was forked from this one's, or what such a one
+    /// has left behind.
+    fn is_needed(&self) -> bool {
+        self.clients.programs() > 0
+            || !self.branches.is_empty()
+            || branches::has_wards(self.template.pid())
     }
 
     /// Lets go of spares and of whoever waits for one.
@@ -228,6 +251,7 @@ impl<I: Inputs> Server<I> {
             target: self.settings.target.clone(),
             python: self.settings.python.clone(),
             preload: self.settings.preload.clone(),
+            extends: self.settings.extends.clone(),
             server: std::process::id(),
             template: template.pid,
             template_private: template.private,
@@ -237,6 +261,7 @@ impl<I: Inputs> Server<I> {
                 self.spares.iter().filter(|spare| spare.ready).map(|spare| spare.pid).collect(),
             ),
             workers: workers(self.clients.pids()),
+            branches: self.branches.servers(),
             started_ready: self.started_ready,
             started_forked: self.started_forked,
             refused: self.refused.clone(),

@@ -11,6 +11,8 @@ pub enum Wish {
     Fork,
     /// A spare that is ready, or nothing.
     Ready,
+    /// A process that is forked now, to become the template of a set that adds to this server's.
+    Branch,
     /// What there is to tell about the server.
     Status,
     /// The server's end, with that of all programs that it has started.
@@ -19,8 +21,8 @@ pub enum Wish {
     Drain,
 }
 
-const WISHES: [Wish; 6] =
-    [Wish::Pool, Wish::Fork, Wish::Ready, Wish::Status, Wish::Stop, Wish::Drain];
+const WISHES: [Wish; 7] =
+    [Wish::Pool, Wish::Fork, Wish::Ready, Wish::Status, Wish::Stop, Wish::Drain, Wish::Branch];
 
 /// A client's first message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

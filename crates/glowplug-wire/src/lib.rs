@@ -3,7 +3,7 @@
 //! ```text
 //! client -> server    Hello     what is wanted: a spare, an answer about the server, its end
 //! server -> client    Answer    granted (with the spare's socket and its pidfd), refused, or a text
-//! client -> spare     Request   arguments, environment, limits; then the descriptors
+//! client -> spare     Request   arguments, environment, limits; then the descriptors; or BRANCH, and descriptors
 //! spare  -> client    Reply     the program begins, or this start does not fit the template
 //! template -> client  Event     the program has ended, stopped, goes on
 //! server -> template  Order     fork a spare; this client has taken it
@@ -31,6 +31,11 @@ pub use request::{DESCRIPTORS_AT_ONCE, LIMITS, Limit, MAX_DESCRIPTORS, MAX_REQUE
 
 /// Version of all messages. Whoever gets another one closes the connection.
 pub const VERSION: u32 = 1;
+
+/// In place of a request's length: the process is to become another server's template. With it come four descriptors: a socket, on which
+/// it is spoken to as an interpreter that is to preload; a file for its record; one for what its imports print; and its working
+/// directory.
+pub const BRANCH: u32 = u32::MAX;
 
 /// First bytes of a hello and of an answer.
 const MAGIC: [u8; 8] = *b"GLOWPLUG";

@@ -5,7 +5,9 @@ use crate::interpreter::{Interpreter, NotFound};
 use crate::key::{self, Digest, KeyParts, Purpose};
 use crate::privilege;
 use crate::script::{NotSource, Script};
-use crate::settings::{Environment, ModuleEntry, PreloadSet, SetName, Settings, SettingsError};
+use crate::settings::{
+    Environment, ModuleEntry, PreloadSet, SetName, Settings, SettingsError, sets,
+};
 use std::ffi::CStr;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -119,8 +121,7 @@ impl<'a> Start<'a> {
     /// The preload set whose image is for any program, and its modules; `None` where the image is for this program.
     pub fn shared_set(&self) -> Option<(&'a str, Vec<String>)> {
         let name = self.command.options.shared_set()?;
-        let set = self.settings.sets.get(name)?;
-        Some((name, set.preload.iter().map(|entry| entry.0.clone()).collect()))
+        Some((name, sets::modules(&self.settings.sets, name)?))
     }
 
     fn key(&self, purpose: Purpose<'_>, script: Option<&Path>) -> Digest {

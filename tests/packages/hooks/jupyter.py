@@ -5,8 +5,8 @@ jupyter.py FOLDER PYTHON
 
 import json
 import os
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 from jupyter_client import KernelManager
@@ -72,9 +72,10 @@ def main(folder: Path, python: str) -> None:
     client.wait_for_ready(timeout=PATIENCE)
     seen["restarted"] = execute(client, "'kept' in globals()")
     client.shutdown()
-    until = time.monotonic() + PATIENCE
-    while kernel.is_alive() and time.monotonic() < until:
-        time.sleep(0.01)
+    try:
+        kernel.provisioner.process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        pass
     seen["has ended"] = not kernel.is_alive()
     client.stop_channels()
     kernel.cleanup_resources()

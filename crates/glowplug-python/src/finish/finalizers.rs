@@ -34,6 +34,16 @@ impl Frozen {
         }
     }
 
+    /// Adds those that were found before others were made.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn add_older(&mut self, older: &Frozen) {
+        // SAFETY: GIL by the caller.
+        let older: Vec<Object> = older.0.iter().map(|object| unsafe { object.again() }).collect();
+        self.0.splice(0..0, older);
+    }
+
     /// # Safety
     /// GIL.
     unsafe fn alive(&self) -> Vec<Object> {

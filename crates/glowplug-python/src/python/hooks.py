@@ -17,6 +17,10 @@ _AFTER_THAW = (
 )
 
 
+# The hooks before a freeze that have been called.
+_called = []
+
+
 def _registered(places):
     found = []
     for module, name in places:
@@ -55,8 +59,14 @@ def hooked():
 
 
 def run_before_freeze():
-    """Calls the hooks, the last registered first; returns why there can be no image, or None."""
-    for function, args, kwargs in reversed(_registered(_BEFORE_FREEZE)):
+    """Calls the hooks, the last registered first; returns why there can be no image, or None. What
+    the template that this process was forked from has called is not called again.
+    """
+    for hook in reversed(_registered(_BEFORE_FREEZE)):
+        if any(hook is called for called in _called):
+            continue
+        _called.append(hook)
+        function, args, kwargs = hook
         try:
             function(*args, **kwargs)
         except BaseException as error:

@@ -430,6 +430,26 @@ def _let_go(native, report):
     return None
 
 
+def grow(variables, native):
+    """Makes a fork of a template ready to preload more: gives it its own environment, and has
+    finders list their folders again, as the template's record has told of that already.
+    `variables` are those of a fresh interpreter, in bytes.
+    """
+    os = sys.modules["os"]
+    data, before = os.environ._data, environment
+    for key in before.keys() | variables.keys():
+        value = variables.get(key)
+        # What an import has set or changed stays.
+        if data.get(key) == before.get(key) != value:
+            if value is None:
+                del os.environ[os.fsdecode(key)]
+            else:
+                os.environ[os.fsdecode(key)] = os.fsdecode(value)
+    for finder in sys.path_importer_cache.values():
+        if isinstance(finder, _external.FileFinder):
+            finder.invalidate_caches()
+
+
 def preload(job, native):
     """Does the imports of `job`; returns the report, a list of (kind, a, b), all str.
 
@@ -510,7 +530,7 @@ def preload(job, native):
         report.append(("refused", "imports are watched by " + tracing, ""))
     report.extend(recording.asked_for())
     report.extend(("prefix", prefix, "") for prefix in sorted(recording.prefixes))
-    renewed[:] = sorted(filter(can_renew, recording.renewed_by))
+    renewed[:] = sorted({*renewed, *filter(can_renew, recording.renewed_by)})
     for name in recording.renewed_by.difference(renewed):
         report.append(("act", name, "environment"))
     report.extend(("act", module, kind) for module, kind in importing.acts)
@@ -520,7 +540,7 @@ def preload(job, native):
     report.extend(("module", name, "") for name in list(sys.modules) if name not in known)
     report.extend(("act", name, "kept") for name in unknown_moments())
     global environment_changes, umask_change
-    umask_change = recording.umasks[-1][1] if recording.umasks else None
+    umask_change = recording.umasks[-1][1] if recording.umasks else umask_change
     report.extend(("umask", module, "") for module, _ in recording.umasks)
     after = os.environ._data
     environment_changes = [

@@ -20,7 +20,8 @@ pub unsafe fn join_one_of_its_own() {
         // Where its end is ignored, its time is not counted as that of a child of the program.
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
         let flags = libc::CLONE_VM | libc::SIGCHLD;
-        let leader = libc::clone(wait_for_signal, top, flags, ptr::null_mut());
+        let own = libc::getpid() as usize as *mut c_void;
+        let leader = libc::clone(wait_for_signal, top, flags, own);
         if leader < 0 {
             libc::setpgid(0, 0);
         } else {
@@ -37,11 +38,14 @@ pub unsafe fn join_one_of_its_own() {
     }
 }
 
-extern "C" fn wait_for_signal(_: *mut c_void) -> c_int {
-    // SAFETY: a system call without memory: this process shares its memory with its parent.
+/// Waits to be killed; also where its parent is killed before it does that.
+extern "C" fn wait_for_signal(parent: *mut c_void) -> c_int {
+    // SAFETY: system calls without memory: this process shares its memory with its parent.
     unsafe {
-        loop {
+        libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+        while libc::syscall(libc::SYS_getppid) == parent as usize as libc::c_long {
             libc::syscall(libc::SYS_pause);
         }
     }
+    0
 }

@@ -10,6 +10,9 @@ pub const PAGE: usize = 4096;
 /// Bytes of a huge page of x86-64.
 const HUGE: usize = 2 << 20;
 
+/// So many pages of a huge one may be copied although they are shared.
+const FEW_SHARED: usize = HUGE / PAGE / 32;
+
 /// `MADV_COLLAPSE` (Linux 6.1).
 const MADV_COLLAPSE: libc::c_int = 25;
 
@@ -84,15 +87,18 @@ fn writable_private(line: &str) -> Option<(usize, usize)> {
     rest.starts_with("rw-p").then_some((address(start)?, address(end)?))
 }
 
-/// Lays this process's memory out in huge pages, where most of one is in use: a fork copies one entry then in place of 512.
+/// Lays this process's memory out in huge pages, where most of one is in use: a fork copies one entry then in place of 512. What it shares
+/// with the template that it was forked from stays shared.
 pub fn use_huge_pages() {
     let Ok(memory) = Memory::of("self") else { return };
     for &(start, end) in memory.writable() {
         let places = (start.next_multiple_of(HUGE)..end).step_by(HUGE);
         for place in places.filter(|place| place + HUGE <= end) {
             let pages = memory.pages(place, place + HUGE);
-            let in_use = pages.map_or(0, |pages| pages.filter(Page::is_written).count());
-            if in_use > HUGE / PAGE / 2 {
+            let written: Vec<Page> =
+                pages.map_or(Vec::new(), |pages| pages.filter(Page::is_written).collect());
+            let own = written.iter().filter(|page| page.is_own()).count();
+            if own > HUGE / PAGE / 2 && written.len() - own <= FEW_SHARED {
                 // SAFETY: the memory keeps its contents; where the kernel cannot, it stays as it is.
                 unsafe { libc::madvise(place as *mut _, HUGE, MADV_COLLAPSE) };
             }

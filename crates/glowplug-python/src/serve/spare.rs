@@ -3,11 +3,11 @@
 use super::arguments::Strings;
 use super::rehearsal::Hot;
 use super::world::{self, World};
-use super::{PARENT, channel, descriptors, group, terminal};
+use super::{PARENT, branch, channel, descriptors, group, terminal};
 use crate::descriptor::Held;
 use crate::thawed::{self, CommandLine, Prepared};
 use glowplug_image::state::ThawInfo;
-use glowplug_wire::{MAX_REQUEST, Reply, Request, Unfit};
+use glowplug_wire::{BRANCH, MAX_REQUEST, Reply, Request, Unfit};
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
@@ -46,8 +46,14 @@ impl<'p> Spares<'p> {
             if rehearsed {
                 reply(socket, Reply::Ready);
             }
-            let Some(bytes) = receive_request(socket) else { libc::_exit(0) };
-            self.start(socket, &bytes)
+            match receive_calling(socket) {
+                Some(Calling::Program(bytes)) => self.start(socket, &bytes),
+                Some(Calling::Branch(descriptors)) => {
+                    libc::close(socket);
+                    branch::grow(&descriptors, self.prepared)
+                }
+                None => libc::_exit(0),
+            }
         }
     }
 
@@ -117,19 +123,31 @@ impl<'p> Spares<'p> {
     }
 }
 
-/// Reads a request; `None` where the other end was closed, or sends nonsense.
-fn receive_request(socket: RawFd) -> Option<Vec<u8>> {
-    let mut none = Vec::new();
+/// What becomes of a spare.
+enum Calling {
+    /// The program of this request.
+    Program(Vec<u8>),
+    /// Another server's template; see [`BRANCH`] for the descriptors.
+    Branch(Vec<RawFd>),
+}
+
+/// Waits to hear what is to become of this process; `None` where the other end was closed, or sends nonsense.
+fn receive_calling(socket: RawFd) -> Option<Calling> {
+    let mut descriptors = Vec::new();
     let mut len = [0; 4];
-    if !channel::receive(socket, &mut len, &mut none).ok()? {
+    if !channel::receive(socket, &mut len, &mut descriptors).ok()? {
         return None;
     }
     let len = u32::from_le_bytes(len);
+    if len == BRANCH {
+        return Some(Calling::Branch(descriptors));
+    }
     if len > MAX_REQUEST {
         return None;
     }
     let mut bytes = vec![0; len as usize];
-    channel::receive(socket, &mut bytes, &mut none).ok()?.then_some(bytes)
+    let heard = channel::receive(socket, &mut bytes, &mut descriptors).ok()?;
+    heard.then_some(Calling::Program(bytes))
 }
 
 fn reply(socket: RawFd, reply: Reply) {

@@ -1,8 +1,10 @@
 //! The clients of a server: those that have said nothing yet, those that wait for a process, and those whose programs run.
 
-use glowplug_wire::Hello;
+use glowplug_linux::signals;
+use glowplug_wire::{Hello, Wish};
+use rustix::process::Signal;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,7 @@ struct Silent {
 #[derive(Debug)]
 struct Running {
     pid: u32,
+    pidfd: OwnedFd,
     stream: UnixStream,
 }
 
@@ -32,7 +35,7 @@ struct Running {
 #[derive(Debug, Default)]
 pub struct Clients {
     silent: Vec<Silent>,
-    waiting: Vec<UnixStream>,
+    waiting: Vec<(UnixStream, Wish)>,
     running: Vec<Running>,
 }
 
@@ -89,29 +92,42 @@ impl Clients {
         Some(PATIENCE.saturating_sub(oldest))
     }
 
-    /// Takes in a client that is to have the next process that is forked for one.
-    pub fn wait(&mut self, stream: UnixStream) {
-        self.waiting.push(stream);
+    /// Takes in a client that is to have the next process that is forked for one, and what it wishes.
+    pub fn wait(&mut self, stream: UnixStream, wish: Wish) {
+        self.waiting.push((stream, wish));
     }
 
     /// The client that has waited longest.
-    pub fn next_waiting(&mut self) -> Option<UnixStream> {
+    pub fn next_waiting(&mut self) -> Option<(UnixStream, Wish)> {
         (!self.waiting.is_empty()).then(|| self.waiting.remove(0))
     }
 
     /// All that wait.
     pub fn take_waiting(&mut self) -> Vec<UnixStream> {
-        std::mem::take(&mut self.waiting)
+        self.waiting.drain(..).map(|(stream, _)| stream).collect()
     }
 
     /// Notes whose program a process is.
-    pub fn run(&mut self, pid: u32, stream: UnixStream) {
-        self.running.push(Running { pid, stream });
+    pub fn run(&mut self, pid: u32, pidfd: OwnedFd, stream: UnixStream) {
+        self.running.push(Running { pid, pidfd, stream });
     }
 
     /// The client of a program.
     pub fn of_program(&self, pid: u32) -> Option<&UnixStream> {
         self.running.iter().find(|running| running.pid == pid).map(|running| &running.stream)
+    }
+
+    /// Kills a program.
+    pub fn kill(&self, pid: u32) {
+        for running in self.running.iter().filter(|running| running.pid == pid) {
+            let _ = signals::send(running.pidfd.as_fd(), Signal::KILL.as_raw());
+        }
+    }
+
+    /// Kills all programs, and lets go of their clients.
+    pub fn kill_all(&mut self) {
+        self.pids().into_iter().for_each(|pid| self.kill(pid));
+        self.running.clear();
     }
 
     /// Forgets a program that has ended; `false` where there was none.

@@ -15,12 +15,39 @@ pub struct Template {
     held: u32,
     socket: UnixStream,
     gone: bool,
+    /// The server of the template that this one was forked from: it is the parent of what this one leaves behind when it is killed.
+    guardian: Option<UnixStream>,
+    is_branch: bool,
 }
 
 impl Template {
     /// The template with this id, at the other end of the socket.
     pub fn new(pid: u32, held: u32, socket: UnixStream) -> Template {
-        Template { pid, held, socket, gone: false }
+        Template { pid, held, socket, gone: false, guardian: None, is_branch: false }
+    }
+
+    /// The same, forked from the template of the server at the other end of this connection.
+    pub fn of_branch(self, guardian: UnixStream) -> Template {
+        Template { guardian: Some(guardian), is_branch: true, ..self }
+    }
+
+    /// The connection to the server that it was forked from.
+    pub fn guardian(&self) -> Option<BorrowedFd<'_>> {
+        self.guardian.as_ref().map(AsFd::as_fd)
+    }
+
+    /// What that server says next, which is how a process has ended. `None` where it is gone.
+    pub fn hear_guardian(&mut self) -> Option<Word> {
+        let word = self.guardian().and_then(hear).map(|(word, _)| word);
+        if word.is_none() {
+            self.guardian = None;
+        }
+        word
+    }
+
+    /// Whether nobody is left who knows how programs end: it is gone, and so is the server that it was forked from.
+    pub fn is_forsaken(&self) -> bool {
+        self.gone && self.is_branch && self.guardian.is_none()
     }
 
     /// Its id.
@@ -68,14 +95,16 @@ impl Template {
 
     /// What it says next, and a descriptor that comes along. `None` where it is gone.
     pub fn hear(&mut self) -> Option<(Word, Option<OwnedFd>)> {
-        let mut bytes = [0; Word::LEN];
-        let heard = message::receive(self.socket.as_fd(), &mut bytes).ok().flatten();
-        let word = heard.and_then(|descriptors| {
-            Some((Word::parse(&bytes).ok()?, descriptors.into_iter().next()))
-        });
+        let word = hear(self.socket.as_fd());
         self.gone |= word.is_none();
         word
     }
+}
+
+fn hear(socket: BorrowedFd<'_>) -> Option<(Word, Option<OwnedFd>)> {
+    let mut bytes = [0; Word::LEN];
+    let descriptors = message::receive(socket, &mut bytes).ok().flatten()?;
+    Some((Word::parse(&bytes).ok()?, descriptors.into_iter().next()))
 }
 
 impl AsFd for Template {

@@ -7,7 +7,9 @@ use glowplug_linux::identity::{Identity, Peer};
 use glowplug_linux::surroundings;
 use glowplug_wire::{Answer, Event, Hello, Reply, Verdict, Wish, Word};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::WaitOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -19,10 +21,12 @@ use std::time::{Duration, Instant};
 struct Happened {
     connected: bool,
     template: bool,
+    guardian: bool,
     signals: bool,
     inputs: bool,
     silent: Vec<usize>,
     spares: Vec<u32>,
+    branches: Vec<usize>,
     gone: Vec<u32>,
 }
 
@@ -44,6 +48,12 @@ impl<I: Inputs> Server<I> {
         }
         if happened.template {
             self.hear_template();
+        }
+        if happened.guardian {
+            self.hear_guardian();
+        }
+        for place in happened.branches.into_iter().rev() {
+            self.branches.remove(place);
         }
         for pid in happened.gone {
             self.lose_client(pid);
@@ -77,6 +87,12 @@ impl<I: Inputs> Server<I> {
         entries.extend(self.clients.silent().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let spares = entries.len();
         entries.extend(self.spares.iter().map(|s| PollFd::new(&s.socket, PollFlags::IN)));
+        let guardian = entries.len();
+        let connection = self.template.guardian();
+        entries.extend(connection.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let branches = entries.len();
+        let streams = self.branches.streams();
+        entries.extend(streams.map(|fd| PollFd::from_borrowed_fd(fd, surroundings::HUNG_UP)));
         let running = entries.len();
         let mut pids = Vec::new();
         // While the template lives, it looks after them.
@@ -92,7 +108,7 @@ impl<I: Inputs> Server<I> {
             tv_nsec: i64::from(time.subsec_nanos()),
         });
         match rustix::event::poll(&mut entries, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let has = |place: usize| !entries[place].revents().is_empty();
@@ -103,7 +119,9 @@ impl<I: Inputs> Server<I> {
             template: listens_to_template && has(1 + usize::from(listening)),
             inputs: among(inputs, silent).next().is_some(),
             silent: among(silent, spares).map(|place| place - silent).collect(),
-            spares: among(spares, running).map(|place| self.spares[place - spares].pid).collect(),
+            spares: among(spares, guardian).map(|place| self.spares[place - spares].pid).collect(),
+            guardian: among(guardian, branches).next().is_some(),
+            branches: among(branches, running).map(|place| place - branches).collect(),
             gone: among(running, entries.len()).map(|place| pids[place - running]).collect(),
         })
     }
@@ -139,9 +157,10 @@ impl<I: Inputs> Server<I> {
     }
 
     fn look_at_clock(&mut self) {
-        if self.clients.programs() > 0 {
+        let is_due = self.settings.idle_limit.is_some_and(|limit| self.used.elapsed() >= limit);
+        if self.clients.programs() > 0 || (is_due && self.is_needed()) {
             self.used = Instant::now();
-        } else if self.settings.idle_limit.is_some_and(|limit| self.used.elapsed() >= limit) {
+        } else if is_due {
             self.end("nothing was asked of it for a long time".to_owned());
         }
     }
@@ -172,7 +191,7 @@ impl<I: Inputs> Server<I> {
                 self.end("it is being stopped".to_owned());
                 let _ = send_text(&stream, Verdict::Told, "draining");
             }
-            Wish::Pool | Wish::Fork | Wish::Ready => self.start(stream, wish),
+            Wish::Pool | Wish::Fork | Wish::Ready | Wish::Branch => self.start(stream, wish),
         }
     }
 
@@ -219,7 +238,7 @@ impl<I: Inputs> Server<I> {
                 let spare = self.spares.remove(place);
                 self.grant(stream, spare);
             }
-            None if is_forked => self.clients.wait(stream),
+            None if is_forked => self.clients.wait(stream, wish),
             None => self.refuse(&stream, "no spare is ready"),
         }
         self.refill_soon();
@@ -256,11 +275,29 @@ impl<I: Inputs> Server<I> {
         let descriptors = [spare.socket.as_fd(), spare.pidfd.as_fd()];
         // A client that is gone is noticed by the template.
         let _ = message::send(stream.as_fd(), &answer.to_bytes(), &descriptors);
-        match spare.ready {
+        let Spare { ready, pidfd, .. } = spare;
+        match ready {
             true => self.started_ready += 1,
             false => self.started_forked += 1,
         }
-        self.clients.run(pid, stream);
+        self.clients.run(pid, pidfd, stream);
+    }
+
+    /// Gives another server a process for its template, with the files of the inputs that it rests on.
+    fn grant_branch(&mut self, stream: UnixStream, spare: &Spare) {
+        let Ok(peer) = Peer::of(stream.as_fd()) else { return };
+        let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+        let pair = rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None);
+        let started = pair.and_then(|(life, its_end)| {
+            self.template.start(spare.pid, its_end.as_fd()).map(|()| life).map_err(|_| Errno::PIPE)
+        });
+        let Ok(life) = started else { return self.refuse(&stream, "the template is gone") };
+        let (pid, held) = (spare.pid, self.template.held());
+        let answer = Answer { verdict: Verdict::Forked, pid, held, text_len: 0 };
+        let mut descriptors = vec![spare.socket.as_fd(), spare.pidfd.as_fd()];
+        descriptors.extend(self.inputs.files());
+        let _ = message::send(stream.as_fd(), &answer.to_bytes(), &descriptors);
+        self.branches.add(peer.pid, stream, life);
     }
 
     pub(super) fn refuse(&mut self, stream: &UnixStream, reason: &str) {
@@ -281,7 +318,23 @@ impl<I: Inputs> Server<I> {
             None => {
                 self.end("the template is gone".to_owned());
                 self.reap();
+                self.give_up_forsaken();
             }
+        }
+    }
+
+    fn hear_guardian(&mut self) {
+        match self.template.hear_guardian() {
+            Some(Word::Of { pid, event }) => self.learn(pid, event),
+            Some(Word::Forked { .. }) => {}
+            None => self.give_up_forsaken(),
+        }
+    }
+
+    /// Where nobody tells any more how programs end, they end now: their clients cannot stand for them.
+    fn give_up_forsaken(&mut self) {
+        if self.template.is_forsaken() {
+            self.clients.kill_all();
         }
     }
 
@@ -296,8 +349,9 @@ impl<I: Inputs> Server<I> {
             (false, Some(spare)) => self.spares.push(spare),
             (false, None) => {}
             (true, spare) => match (self.clients.next_waiting(), spare) {
-                (Some(client), Some(spare)) => self.grant(client, spare),
-                (Some(client), None) => self.refuse(&client, "the template cannot fork"),
+                (Some((client, Wish::Branch)), Some(spare)) => self.grant_branch(client, &spare),
+                (Some((client, _)), Some(spare)) => self.grant(client, spare),
+                (Some((client, _)), None) => self.refuse(&client, "the template cannot fork"),
                 (None, _) => {}
             },
         }
@@ -324,28 +378,35 @@ impl<I: Inputs> Server<I> {
         }
     }
 
-    /// Where the template is gone, this process is the parent of what it had forked.
+    /// Where the template is gone, this process is the parent of what it had forked; and of templates that were forked from it, and what
+    /// those leave behind.
     pub(super) fn reap(&mut self) {
         while let Ok(Some((pid, status))) = rustix::process::wait(
             WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED,
         ) {
             let pid = pid.as_raw_pid() as u32;
             let Some(event) = Event::of_wait_status(status.as_raw()) else { continue };
-            // What the template has told has no client any more.
-            if let Some(client) = self.clients.of_program(pid) {
+            self.learn(pid, event);
+        }
+    }
+
+    /// Something has happened to a process that the template does not tell. What it has told has no client any more; other servers may
+    /// have one.
+    fn learn(&mut self, pid: u32, event: Event) {
+        match self.clients.of_program(pid) {
+            Some(client) => {
                 let _ = message::send(client.as_fd(), &event.to_bytes(), &[]);
             }
-            if event.is_end() {
-                self.end_of(pid);
-            }
+            None => self.branches.tell(pid, event),
+        }
+        if event.is_end() {
+            self.end_of(pid);
         }
     }
 
     /// Where the template is gone, this process ends programs whose clients are gone.
     fn lose_client(&mut self, pid: u32) {
-        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
+        self.clients.kill(pid);
         self.end_of(pid);
     }
 }

@@ -127,6 +127,11 @@ impl OpenImage {
         self.view.bytes()
     }
 
+    /// The open file.
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
     /// The Meta section: JSON for people.
     pub fn meta(&self) -> &[u8] {
         self.head().table::<u8>(Section::Meta, self.bytes())

@@ -2,11 +2,12 @@
 
 use crate::cache::{Cache, CacheError};
 use crate::commandline;
-use crate::freeze::Recipe;
 use crate::freeze::plan;
+use crate::freeze::{Base, Recipe};
 use crate::interpreter::{Interpreter, NotFound, Probe, ProbeError};
 use crate::runtime::Runtime;
 use crate::serve::host::{self, HostError, Hosting};
+use crate::serve::start::NotServed;
 use crate::serve::{DEFAULT_SET, start as demand};
 use crate::settings::{Age, ByteSize, Environment, SettingsError};
 use crate::start::{self, PlainOnly, Start};
@@ -36,6 +37,9 @@ pub struct Serve {
     /// The name of the preload set, for `glowplug run --set` [default: default]
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
+    /// The preload set whose template this one's is forked from, with all that it has imported
+    #[arg(long, value_name = "NAME", requires = "preload")]
+    extends: Option<String>,
     /// Spares to keep ready; with 0, each start is a fork of the moment
     #[arg(long, value_name = "NUMBER")]
     pool: Option<usize>,
@@ -83,6 +87,9 @@ enum Failure {
     /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// The set that this one is to add to has no server.
+    #[error("the set `{0}` is to be added to: {1}")]
+    Base(String, NotServed),
     /// There can be no server.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -98,7 +105,7 @@ impl Failure {
             Failure::Interpreter(_) => exit::NOT_FOUND,
             Failure::PlainOnly(_) | Failure::Impossible(_) => exit::REFUSED,
             Failure::Probe(_) | Failure::Cache(_) | Failure::Background(_) => exit::IMAGE,
-            Failure::Host(_) => exit::SERVER,
+            Failure::Host(_) | Failure::Base(..) => exit::SERVER,
         }
     }
 }
@@ -154,6 +161,9 @@ fn own_arguments(options: &Serve) -> std::io::Result<Vec<CString>> {
     }
     if let Some(set) = &options.set {
         option("set", set.clone().into_bytes());
+    }
+    if let Some(base) = &options.extends {
+        option("extends", base.clone().into_bytes());
     }
     if let Some(pool) = options.pool {
         option("pool", pool.to_string().into_bytes());
@@ -213,10 +223,21 @@ fn serve(
         target: recipe.target.clone(),
         python: recipe.interpreter.display().to_string(),
         preload: recipe.preload.iter().map(|preload| preload.module.clone()).collect(),
+        extends: options.extends.clone(),
     };
+    let base = base(options, &start, &cache)?;
+    let base = base.as_ref();
     let hosting =
-        Hosting { recipe: &recipe, runtime: &runtime, environment, cache: &cache, settings };
+        Hosting { recipe: &recipe, base, runtime: &runtime, environment, cache: &cache, settings };
     Ok(host::host(&hosting, || host::tell_served(starter))?)
+}
+
+/// The template that this server's is forked from, if it is to be forked from one.
+fn base(options: &Serve, start: &Start<'_>, cache: &Cache) -> Result<Option<Base>, Failure> {
+    let Some(name) = &options.extends else { return Ok(None) };
+    let own = options.set.as_deref().unwrap_or(DEFAULT_SET);
+    let found = demand::base(start, cache, name, own);
+    found.map(Some).map_err(|error| Failure::Base(name.clone(), error))
 }
 
 fn recipe_of_program(start: &Start<'_>, cache: &Cache, probe: &Probe) -> Result<Recipe, Failure> {

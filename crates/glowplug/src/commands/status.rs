@@ -41,6 +41,9 @@ fn describe(report: &Report) -> String {
         |private, shared| format!("{} of its own, {} shared", ByteSize(private), ByteSize(shared));
     let _ = writeln!(text, "  python     {}", report.python);
     let _ = writeln!(text, "  preload    {}", report.preload.join(", "));
+    if let Some(base) = &report.extends {
+        let _ = writeln!(text, "  extends    set {base}");
+    }
     let _ = writeln!(text, "  server     process {}, for {} s", report.server, report.age);
     let template = memory(report.template_private, report.template_shared);
     let _ = writeln!(text, "  template   process {}, {template}", report.template);
@@ -51,6 +54,10 @@ fn describe(report: &Report) -> String {
     };
     text += &group("spares", &report.spares);
     text += &group("programs", &report.workers);
+    if !report.branches.is_empty() {
+        let servers: Vec<String> = report.branches.iter().map(u32::to_string).collect();
+        let _ = writeln!(text, "  extended   by the templates of servers {}", servers.join(", "));
+    }
     let (ready, forked) = (report.started_ready, report.started_forked);
     let _ = writeln!(text, "  started    {ready} from ready spares, {forked} by a fork");
     for (reason, count) in &report.refused {

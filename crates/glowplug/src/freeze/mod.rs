@@ -6,6 +6,7 @@
 //! report     what it says that the imports did
 //! acts       what the imports did that a thaw would not do again
 //! lines      lines of a service's own code that keep it out of its image
+//! base       a template that another is forked from
 //! apart      modules that are imported at each start for that
 //! reviewed   the table of what is kept of the moment of an import
 //! cpu        limits to a level of the CPU's features
@@ -22,6 +23,7 @@
 
 mod acts;
 mod apart;
+mod base;
 pub mod companions;
 mod conversation;
 pub mod cpu;
@@ -44,6 +46,7 @@ mod vdso;
 mod write;
 
 pub use apart::{Apart, KeptApart};
+pub use base::Base;
 pub use lines::Lines;
 pub use variables::Needed;
 use variables::Secret;
@@ -194,7 +197,7 @@ pub fn freeze(
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
     let Preloaded { mut subject, report, tables, names, apart, notes } =
-        preload(recipe, runtime, environment)?;
+        preload(recipe, None, runtime, environment)?;
     subject.let_stand_still().map_err(broken)?;
     let (regions, context) = regions::survey(&subject).map_err(|error| match error {
         regions::SurveyError::Refused(reason) => FreezeError::Refused(Box::new(Refusal {
@@ -208,15 +211,19 @@ pub fn freeze(
     Ok(Frozen { subject, report, tables, names, values, apart, notes, regions, context })
 }
 
-/// Starts the interpreter, and imports what is to be preloaded.
+/// Starts the interpreter, or forks it from a template, and imports what is to be preloaded.
 fn preload(
     recipe: &Recipe,
+    base: Option<&Base>,
     runtime: &Runtime,
     environment: &Environment,
 ) -> Result<Preloaded, FreezeError> {
     let broken =
         |source| FreezeError::Interpreter { interpreter: recipe.interpreter.clone(), source };
     let mut names = recipe.variables.clone();
+    if let Some(base) = base {
+        names.add_all(base.names());
+    }
     let mut apart = if recipe.left_out.is_empty() {
         Apart::known(&recipe.apart, recipe.roots.clone())
     } else {
@@ -231,7 +238,7 @@ fn preload(
         let trusted = recipe.settings_apart && apart.is_looking();
         let variables = names.select(recipe, environment, trusted);
         let mut subject =
-            Subject::start(recipe, runtime, &variables, &apart, look).map_err(broken)?;
+            Subject::begin(recipe, base, runtime, &variables, (&apart, look)).map_err(broken)?;
         let mut report = Report::parse(&subject.hear().map_err(broken)?);
         let mut record = subject.record().map_err(broken)?;
         let withheld = names.learn(recipe, &report, &record, environment);

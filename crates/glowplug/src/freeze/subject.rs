@@ -2,18 +2,19 @@
 
 use super::conversation::{self, Note};
 use super::session::Session;
-use super::{Apart, Recipe, cpu, interpreter_arguments};
+use super::{Apart, Base, Recipe, cpu, interpreter_arguments};
 use crate::inputs::Record;
 use crate::interpreter;
 use crate::runtime::Runtime;
 use glowplug_image::{Context, FORMAT_VERSION};
 use glowplug_linux::Process;
+use glowplug_server::client::Branch;
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -65,6 +66,55 @@ pub struct Still {
 }
 
 impl Subject {
+    /// Has an interpreter forked from a template where there is one, or else starts it, and gives it its job.
+    pub fn begin(
+        recipe: &Recipe,
+        base: Option<&Base>,
+        runtime: &Runtime,
+        variables: &[(OsString, OsString)],
+        (apart, look): (&Apart, Look),
+    ) -> io::Result<Subject> {
+        match base {
+            None => Subject::start(recipe, runtime, variables, apart, look),
+            Some(base) => Subject::fork(recipe, base, variables, apart, look),
+        }
+    }
+
+    /// Has an interpreter forked from a template, and gives it its job.
+    fn fork(
+        recipe: &Recipe,
+        base: &Base,
+        variables: &[(OsString, OsString)],
+        apart: &Apart,
+        look: Look,
+    ) -> io::Result<Subject> {
+        let branch = base.branch().map_err(io::Error::other)?;
+        let (socket, theirs) = UnixStream::pair()?;
+        let record = memory_file("glowplug-record", RECORD_LEN)?;
+        let output = memory_file("glowplug-output", 0)?;
+        branch.begin(theirs.as_fd(), record.as_fd(), output.as_fd())?;
+        let peer = rustix::fs::fstat(&theirs)?.st_ino;
+        let session = Session::Forked(branch);
+        let (record, output) = (record.into(), output.into());
+        let mut subject = Subject { session, socket, peer, record, output, still: None };
+        let entries: Vec<Vec<u8>> = variables
+            .iter()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect();
+        let mut job = job(recipe, apart, look);
+        job.extend(entries.iter().map(|entry| ("variable", entry.as_slice())));
+        conversation::send(&mut subject.socket, &job)?;
+        Ok(subject)
+    }
+
+    /// The process that another server has forked for this, where one has.
+    pub fn branch(&mut self) -> Option<&mut Branch> {
+        match &mut self.session {
+            Session::Started { .. } => None,
+            Session::Forked(branch) => Some(branch),
+        }
+    }
+
     /// Starts the interpreter and gives it its job.
     pub fn start(
         recipe: &Recipe,

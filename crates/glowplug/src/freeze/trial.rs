@@ -103,7 +103,8 @@ impl Trial<'_> {
                 Err(TrialError::Late { output: running.last_lines() })
             }
             Err(_) => {
-                let status = running.session.wait().map_err(failed)?.to_string();
+                let status = running.session.wait().map_err(failed)?;
+                let status = status.map_or_else(String::new, |status| status.to_string());
                 Err(TrialError::Ended { status, output: running.last_lines() })
             }
         }

@@ -4,7 +4,7 @@ use super::start::SERVES;
 use super::{place, socket_name};
 use crate::cache::{Cache, CacheError, OpenImage};
 use crate::freeze::template::{Template, template};
-use crate::freeze::{FreezeError, Recipe};
+use crate::freeze::{Base, FreezeError, Recipe};
 use crate::inputs::{self, Caches, Changed, Watch};
 use crate::runtime::Runtime;
 use crate::settings::Environment;
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 pub struct Hosting<'a> {
     /// What its template preloads, and for what.
     pub recipe: &'a Recipe,
+    /// What its template is forked from.
+    pub base: Option<&'a Base>,
     /// Where Glowplug's own parts lie.
     pub runtime: &'a Runtime,
     /// The environment of the starts that it is for.
@@ -54,7 +56,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The inputs of a template.
 struct TemplateInputs {
-    image: OpenImage,
+    /// Their tables: those of the template itself, and of those that it was forked from.
+    images: Vec<OpenImage>,
     /// `None` where everything has to be compared.
     watch: Option<Watch>,
     /// When the last watch was set up, or tried.
@@ -62,12 +65,13 @@ struct TemplateInputs {
 }
 
 impl TemplateInputs {
-    fn new(image: OpenImage) -> TemplateInputs {
-        TemplateInputs { image, watch: None, tried: None }
+    fn new(images: Vec<OpenImage>) -> TemplateInputs {
+        TemplateInputs { images, watch: None, tried: None }
     }
 
     fn compare(&self) -> Result<(), Changed> {
-        inputs::check(self.image.head(), self.image.bytes(), Caches::Warm)
+        let mut images = self.images.iter();
+        images.try_for_each(|image| inputs::check(image.head(), image.bytes(), Caches::Warm))
     }
 }
 
@@ -75,7 +79,8 @@ impl Inputs for TemplateInputs {
     fn unchanged(&mut self) -> Result<(), String> {
         let compared = match &self.watch {
             Some(watch) if watch.is_quiet() => {
-                inputs::check_contents(self.image.head(), self.image.bytes())
+                let mut images = self.images.iter();
+                images.try_for_each(|image| inputs::check_contents(image.head(), image.bytes()))
             }
             _ => {
                 // There may be more to watch now than there was.
@@ -92,14 +97,19 @@ impl Inputs for TemplateInputs {
             return Ok(());
         }
         self.tried = Some(Instant::now());
-        let paths = inputs::paths(self.image.head(), self.image.bytes());
-        self.watch = paths.ok().and_then(|paths| Watch::over(&paths).ok());
+        let paths: Result<Vec<_>, _> =
+            self.images.iter().map(|image| inputs::paths(image.head(), image.bytes())).collect();
+        self.watch = paths.ok().and_then(|paths| Watch::over(&paths.concat()).ok());
         // What has changed before it was watched.
         self.compare().map_err(|changed| changed.to_string())
     }
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         self.watch.as_ref().map(Watch::as_fd)
+    }
+
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
+        self.images.iter().map(OpenImage::file).collect()
     }
 }
 
@@ -116,17 +126,21 @@ struct Socket {
 /// # Errors
 /// See [`HostError`].
 pub fn host(hosting: &Hosting<'_>, serves: impl FnOnce()) -> Result<(), HostError> {
-    let Hosting { recipe, runtime, environment, cache, settings } = hosting;
+    let Hosting { recipe, base, runtime, environment, cache, settings } = hosting;
     // Whoever waits for the lock finds the server that its holder has become.
     let lock = cache.wait_for_server_lock(&recipe.key)?;
     let place = place(cache)?;
     if let Some(pid) = running(cache, &place, recipe, environment) {
         return Err(HostError::Already(pid));
     }
-    let Template { serving, names, inputs, life } = template(recipe, runtime, environment)?;
+    let Template { serving, names, inputs, guardian, life } =
+        template(recipe, *base, runtime, environment)?;
     cache.write_server_selector(&recipe.key, names.names())?;
     let socket = listen(cache, place, recipe, environment)?;
-    let template = server::Template::new(serving.pid, serving.held, serving.socket);
+    let mut template = server::Template::new(serving.pid, serving.held, serving.socket);
+    if let Some(guardian) = guardian {
+        template = template.of_branch(guardian);
+    }
     let Socket { place, name, inode, listener } = socket;
     let server = Server::new(settings.clone(), TemplateInputs::new(inputs), template, listener)?;
     drop(lock);

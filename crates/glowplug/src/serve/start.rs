@@ -3,13 +3,15 @@
 use super::{DEFAULT_SET, place, socket_name};
 use crate::cache::{Cache, CacheError};
 use crate::explain;
+use crate::freeze::Base;
 use crate::freeze::detached::without_program_arguments;
 use crate::launch::thaw::{monotonic_ns, target_kind};
-use crate::settings::{Environment, PreloadSet, Via};
+use crate::settings::{Environment, PreloadSet, Via, sets};
 use crate::start::{Freezable, Start};
 use glowplug_linux::detach::{self, Priority};
 use glowplug_server::Place;
 use glowplug_server::client::{self, NotStarted, Program};
+use glowplug_server::server::MOST_FILES;
 use glowplug_wire::Wish;
 use rustix::pipe::PipeFlags;
 use std::ffi::{CStr, CString};
@@ -68,9 +70,51 @@ pub fn on_demand(
     by_running(start, freezable, wish)
 }
 
-/// Whether a new server would do better.
+/// The template of the preload set `name`, for one of the set `adding` to be forked from; its server is started where there is none.
+///
+/// # Errors
+/// Where that is impossible.
+pub fn base(start: &Start<'_>, cache: &Cache, name: &str, adding: &str) -> Result<Base, NotServed> {
+    let sets = &start.settings.sets;
+    let is_ring =
+        name == adding || (sets.contains_key(name) && sets::modules(sets, name).is_none());
+    if is_ring {
+        let reason = format!("the set `{name}` adds to itself, or to no set of the settings");
+        return Err(NotServed::NoServer(reason));
+    }
+    match running_base(start, cache, name) {
+        Err(error) if is_outlived(&error) => {
+            let set = sets.get(name).ok_or(error)?;
+            start_server_of_set(start, name, set)?;
+            running_base(start, cache, name)
+        }
+        found => found,
+    }
+}
+
+fn running_base(start: &Start<'_>, cache: &Cache, name: &str) -> Result<Base, NotServed> {
+    let place = place(cache)?;
+    let key = start.set_key(name);
+    let socket = socket_name(cache, &key, start.environment).ok_or(NotStarted::NoServer)?;
+    let names = cache.server_selector(&key).ok_or(NotStarted::NoServer)?;
+    let base = Base::new(place, socket, names.names());
+    // Whether it serves, and whether its inputs are what they were.
+    if base.branch()?.inputs.len() >= MOST_FILES {
+        let reason = format!("sets extend each other on more than {MOST_FILES} levels");
+        return Err(NotServed::NoServer(reason));
+    }
+    Ok(base)
+}
+
+/// Whether a new server would do better, and may be started.
 fn calls_for_server(start: &Start<'_>, error: &NotServed) -> bool {
-    let missing = match error {
+    let may_start = set(start).is_some() || start.command.options.set.is_none();
+    is_outlived(error) && may_start
+}
+
+/// Whether there is no server, or none that serves any more.
+fn is_outlived(error: &NotServed) -> bool {
+    match error {
         NotServed::Cache(error) => matches!(error, CacheError::Missing),
         // It ends when its inputs have changed, and has said so.
         NotServed::NotStarted(NotStarted::Refused(reason)) => reason.starts_with("inputs changed"),
@@ -78,8 +122,7 @@ fn calls_for_server(start: &Start<'_>, error: &NotServed) -> bool {
             matches!(error, NotStarted::NoServer | NotStarted::Silent(_))
         }
         NotServed::NoServer(_) => false,
-    };
-    missing && (set(start).is_some() || start.command.options.set.is_none())
+    }
 }
 
 /// The preload set of the settings that may start the program: the one that is named, or the default one.
@@ -139,6 +182,11 @@ fn start_server(start: &Start<'_>, arguments: &[&CStr]) -> Result<(), NotServed>
 }
 
 fn start_server_of_set(start: &Start<'_>, name: &str, set: &PreloadSet) -> Result<(), NotServed> {
+    if let Some(extended) = &set.extends {
+        // The server itself may not find the settings, which may lie beside the script.
+        let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
+        base(start, &Cache::create(folder)?, &extended.0, name)?;
+    }
     let python = [b"--python=", start.interpreter.path.as_os_str().as_bytes()].concat();
     let mut options = set.options();
     options.push(format!("--set={name}"));

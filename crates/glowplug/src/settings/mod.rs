@@ -5,7 +5,7 @@ mod file;
 mod layer;
 mod parsed;
 mod renewal;
-mod sets;
+pub mod sets;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -188,6 +188,7 @@ mod tests {
     fn set() -> PreloadSet {
         PreloadSet {
             preload: vec![ModuleEntry("pandas".into()), ModuleEntry("a.b".into())],
+            extends: Some(SetName("common".into())),
             pool: Some(4),
             memory_limit: Some(ByteSize(1 << 30)),
             idle: Some(Age(None)),

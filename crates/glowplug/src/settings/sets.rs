@@ -33,10 +33,28 @@ impl std::borrow::Borrow<str> for SetName {
     }
 }
 
+/// The modules of a set, behind those of the sets that it adds to; `None` where one of them is not there, or adds to itself.
+pub fn modules(sets: &Sets, name: &str) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut next = Some(name);
+    while let Some(name) = next {
+        let set = sets.get(name)?;
+        parts.push(&set.preload);
+        if parts.len() > sets.len() {
+            return None;
+        }
+        next = set.extends.as_ref().map(|base| base.0.as_str());
+    }
+    let modules = parts.into_iter().rev().flatten();
+    Some(modules.map(|entry| entry.0.clone()).collect())
+}
+
 /// A named set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PreloadSet {
+    /// `extends`: the set that this one adds to.
+    pub extends: Option<SetName>,
     /// `preload`: the modules, in order.
     pub preload: Vec<ModuleEntry>,
     /// `pool`: spares to keep ready.
@@ -52,6 +70,7 @@ impl PreloadSet {
     pub fn options(&self) -> Vec<String> {
         let modules: Vec<&str> = self.preload.iter().map(|entry| entry.0.as_str()).collect();
         let mut options = vec![format!("--preload={}", modules.join(","))];
+        options.extend(self.extends.as_ref().map(|base| format!("--extends={}", base.0)));
         options.extend(self.pool.map(|pool| format!("--pool={pool}")));
         options.extend(self.memory_limit.map(|limit| format!("--memory-limit={}", limit.0)));
         options.extend(self.idle.map(|idle| format!("--idle={idle}")));
@@ -64,7 +83,8 @@ impl PreloadSet {
         let pool = self.pool.map(|pool| format!("pool {pool}"));
         let limit = self.memory_limit.map(|limit| format!("memory-limit {}", limit.0));
         let idle = self.idle.map(|idle| format!("idle {idle}"));
-        modules.chain(pool).chain(limit).chain(idle).collect()
+        let base = self.extends.as_ref().map(|base| format!("extends {}", base.0));
+        modules.chain(base).chain(pool).chain(limit).chain(idle).collect()
     }
 
     /// Sets the field of one of those lines.
@@ -72,11 +92,44 @@ impl PreloadSet {
         let (name, value) = line.split_once(' ')?;
         match name {
             "preload" => self.preload.push(ModuleEntry(value.to_owned())),
+            "extends" => self.extends = Some(SetName::try_from(value.to_owned()).ok()?),
             "pool" => self.pool = Some(value.parse().ok()?),
             "memory-limit" => self.memory_limit = Some(ByteSize(value.parse().ok()?)),
             "idle" => self.idle = Some(value.parse().ok()?),
             _ => return None,
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(modules: &[&str], extends: Option<&str>) -> PreloadSet {
+        PreloadSet {
+            preload: modules.iter().map(|&module| ModuleEntry(module.to_owned())).collect(),
+            extends: extends.map(|base| SetName(base.to_owned())),
+            ..PreloadSet::default()
+        }
+    }
+
+    #[test]
+    fn a_set_has_the_modules_of_those_that_it_adds_to() {
+        let named = |name: &str, set| (SetName(name.to_owned()), set);
+        let sets: Sets = [
+            named("common", set(&["json", "re"], None)),
+            named("data", set(&["csv"], Some("common"))),
+            named("more", set(&["decimal"], Some("data"))),
+            named("ring", set(&["a"], Some("ring"))),
+            named("lost", set(&["a"], Some("nowhere"))),
+        ]
+        .into();
+        assert_eq!(
+            modules(&sets, "more").as_deref().map(|m| m.join(" ")).as_deref(),
+            Some("json re csv decimal")
+        );
+        assert_eq!(modules(&sets, "ring"), None);
+        assert_eq!(modules(&sets, "lost"), None);
     }
 }
