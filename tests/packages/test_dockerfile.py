@@ -15,6 +15,7 @@ import time
 import pytest
 from harness import containers
 from harness.build import ROOT
+from harness.environments import in_environment
 from harness.ports import free_port
 
 pytestmark = pytest.mark.packages
@@ -38,10 +39,17 @@ def image(starter):
     runtime = f"--runtime={containers.engine('podman', starter.folder / 'engine').runtime}"
     if subprocess.run(["podman", "image", "exists", BASE], check=False).returncode:
         pytest.skip(f"needs an image: `podman pull {BASE}`")
+    # Where packages are not to be installed, a wheel, minutes of compiling, is not made either.
+    python = in_environment(starter, "services").python
     context = starter.folder / "context"
     shutil.copytree(ROOT / EXAMPLE, context / EXAMPLE)
-    wheel = [starter.python, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", context / "wheels"]
-    subprocess.run([*wheel, ROOT], check=True, env={**os.environ, "CARGO_INCREMENTAL": "0"})
+    # setuptools writes into the sources.
+    sources = starter.folder / "sources"
+    left_out = shutil.ignore_patterns(".git", "target", "build", "__pycache__")
+    shutil.copytree(ROOT, sources, ignore=left_out, symlinks=True)
+    wheel = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", context / "wheels"]
+    env = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
+    subprocess.run([*wheel, sources], check=True, env=env)
     text = (ROOT / EXAMPLE / "Dockerfile").read_text()
     _, mark, second = text.partition("FROM python:3.13-slim\n")
     (context / "Dockerfile").write_text(STAGE + mark + second)

@@ -86,7 +86,9 @@ def test_window_size(starter):
         starter.folder / "sized.py",
         "import os, shutil, signal\n"
         "def tell(*_):\n"
-        "    print(tuple(os.get_terminal_size()), shutil.get_terminal_size()[:], flush=True)\n"
+        "    sizes = tuple(os.get_terminal_size()), shutil.get_terminal_size()[:]\n"
+        # Unlike `print`, not to be disturbed by the next signal, which may come as soon as it shows.
+        "    os.write(1, b'%r %r\\n' % sizes)\n"
         "signal.signal(signal.SIGWINCH, tell)\n"
         "print('at rest', flush=True)\n"
         "while os.get_terminal_size().columns != 34:\n"
