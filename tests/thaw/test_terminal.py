@@ -84,15 +84,13 @@ def test_window_size(starter):
 
     script = write(
         starter.folder / "sized.py",
+        # No handler: the next signal may come while what the last one told is being written.
         "import os, shutil, signal\n"
-        "def tell(*_):\n"
-        "    sizes = tuple(os.get_terminal_size()), shutil.get_terminal_size()[:]\n"
-        # Unlike `print`, not to be disturbed by the next signal, which may come as soon as it shows.
-        "    os.write(1, b'%r %r\\n' % sizes)\n"
-        "signal.signal(signal.SIGWINCH, tell)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})\n"
         "print('at rest', flush=True)\n"
         "while os.get_terminal_size().columns != 34:\n"
-        "    signal.pause()\n",
+        "    signal.sigwait({signal.SIGWINCH})\n"
+        "    print(tuple(os.get_terminal_size()), shutil.get_terminal_size()[:], flush=True)\n",
     )
     status, output = both(starter, [str(script)], talk)
     assert status == 0 and b"(132, 40) (132, 40)" in output and b"(34, 12)" in output
