@@ -18,8 +18,11 @@ build: toolchain
 demo: toolchain
 	cargo xtask demo
 
-# The lints first, as they are quick; then everything on the tree that is shipped.
-test: lint build test-rust test-python gate
+# The lints beside the build: their target folders differ, and neither keeps two processors busy. Then everything on the tree that is
+# shipped.
+test:
+	$(MAKE) --no-print-directory --jobs 2 lint build
+	$(MAKE) --no-print-directory test-rust test-python gate
 
 lint: tools
 	cargo fmt --all --check

@@ -97,6 +97,8 @@ pub fn tell_end(status: c_int) {
         if parent == 0 || libc::getppid() != parent {
             return;
         }
+        // With the program's end of its terminal, the client closes the other one, which hangs up on the program.
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
         libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
         let value = libc::sigval { sival_ptr: (status & 0xff) as usize as *mut _ };
         libc::sigqueue(parent, template::end_signal(), value);
