@@ -89,9 +89,11 @@ def test_window_size(starter):
         "import os, shutil, signal\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})\n"
         "print('at rest', flush=True)\n"
-        "while os.get_terminal_size().columns != 34:\n"
+        "size = None\n"
+        "while size != (34, 12):\n"
         "    signal.sigwait({signal.SIGWINCH})\n"
-        "    print(tuple(os.get_terminal_size()), shutil.get_terminal_size()[:], flush=True)\n",
+        "    size = tuple(os.get_terminal_size())\n"
+        "    print(size, shutil.get_terminal_size()[:], flush=True)\n",
     )
     status, output = both(starter, [str(script)], talk)
     assert status == 0 and b"(132, 40) (132, 40)" in output and b"(34, 12)" in output
