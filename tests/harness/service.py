@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import select
 import signal
@@ -11,6 +12,21 @@ import urllib.request
 from pathlib import Path
 
 LIMIT = 60.0
+
+
+def ask(process: subprocess.Popen, port: int, path: str) -> tuple[int, bytes]:
+    """The status and the body of a service's answer; until it listens, connections are refused."""
+    until = time.monotonic() + LIMIT
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except ConnectionError:
+            assert process.poll() is None and time.monotonic() < until, process.communicate()[0]
+        finally:
+            connection.close()
 
 
 class Service:

@@ -5,18 +5,17 @@ stands.
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 from harness import containers
 from harness.build import ROOT
 from harness.environments import in_environment
 from harness.ports import free_port
+from harness.service import ask
 
 pytestmark = pytest.mark.packages
 
@@ -82,21 +81,6 @@ def serve(image: tuple[str, str], port: int, *words: str):
     finally:
         process.terminate()
     return answers, process.returncode, said
-
-
-def ask(process: subprocess.Popen, port: int, what: str) -> tuple[int, bytes]:
-    until = time.monotonic() + LIMIT
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
-        try:
-            connection.request("GET", what)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except ConnectionError:
-            assert process.poll() is None and time.monotonic() < until, process.communicate()[0]
-            os.sched_yield()
-        finally:
-            connection.close()
 
 
 def test_the_image_thaws_as_it_serves_plainly(image):

@@ -4,7 +4,6 @@ does plainly, and stops as gracefully.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from harness.clock import settle, write
 from harness.environments import in_environment
 from harness.ports import free_port
 from harness.running import Conditions, run
+from harness.service import ask
 
 pytestmark = pytest.mark.packages
 EXAMPLES = ROOT / "examples"
@@ -170,21 +170,6 @@ def serve(words, env, folder, port, path="/health"):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     return answers, process.returncode, said.decode()
-
-
-def ask(process, port, path):
-    """Its answer; until it listens, connections are refused."""
-    until = time.monotonic() + LIMIT
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except ConnectionError:
-            assert process.poll() is None and time.monotonic() < until, process.communicate()[0]
-        finally:
-            connection.close()
 
 
 def frozen(starter, server: Server, folder: Path) -> Path:
