@@ -67,13 +67,17 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
 
+def _state(pid: int) -> str:
+    """The letter of its state; `X` where it is gone, or goes while it is read."""
+    try:
+        return _stat(pid)[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def runs(pid: int) -> bool:
     """Whether there is such a process that has not ended; one that nobody has reaped has."""
-    try:
-        return _stat(pid)[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        # It is gone, or goes while it is read.
-        return False
+    return _state(pid) not in "ZX"
 
 
 def _command(pid: int) -> list[bytes]:
@@ -102,8 +106,13 @@ def program_behind(pid: int) -> int:
 
 def wait_until_asleep(pid: int, timeout: float = 60) -> None:
     """Waits until the first thread of a program waits for something, or has ended."""
-    pid = program_behind(pid)
-    _poll(lambda: _stat(pid)[0] in "SZTX", timeout, f"process {pid} does not come to rest")
+
+    def is_at_rest() -> bool:
+        # What was found may have been another process, which is gone by now.
+        state = _state(program_behind(pid))
+        return state in "SZT" or (state == "X" and not runs(pid))
+
+    _poll(is_at_rest, timeout, f"process {pid} does not come to rest")
 
 
 def wait_until_busy(pid: int, timeout: float = 60) -> None:
