@@ -11,6 +11,7 @@
 //! | `reference.rs` | what a pending name stands for, and its resolution |
 //! | `store.rs` | catches the stores of a lazy statement |
 //! | `pending.rs` | pending names by module |
+//! | `concerned.rs` | which attributes of modules are worth a second look |
 //! | `presence.rs` | what `sys.modules` says of a module |
 //! | `key.rs` | the keys among the builtins |
 //! | `mirror.rs` | the copy of the builtins that holds the keys, 3.11 and later |
@@ -32,6 +33,8 @@
 
 #[cfg(all(Py_3_12, not(Py_3_15)))]
 mod code_objects;
+#[cfg(not(Py_3_15))]
+mod concerned;
 #[cfg(not(Py_3_15))]
 pub mod control;
 #[cfg(not(Py_3_15))]

@@ -432,7 +432,7 @@ pub unsafe fn with_standard_finders(import: impl FnOnce() -> Option<Object>) -> 
 pub unsafe fn watch_finders(state: &State) {
     // SAFETY: GIL by the caller.
     unsafe {
-        let list = ffi::PySys_GetObject(c"meta_path".as_ptr());
+        let list = ffi::PyDict_GetItemWithError(state.sys, state.names.meta_path);
         if list.is_null() || ffi::PyList_Check(list) == 0 {
             return;
         }
