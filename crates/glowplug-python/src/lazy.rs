@@ -19,6 +19,7 @@
 //! | `tripwire.rs` | names in the code of functions that import when they are looked up, 3.12 and later |
 //! | `code_objects.rs` | what programs see of such code |
 //! | `modules.rs` | attribute access from outside |
+//! | `taken.rs` | submodules that `from package import name` would have left in the package |
 //! | `rules.rs` | which statements are wanted lazy |
 //! | `events.rs` | the log for reports |
 //! | `inventory.rs` | what is loaded in the end, for the log |
@@ -80,6 +81,8 @@ mod state;
 mod statement;
 #[cfg(not(Py_3_15))]
 mod store;
+#[cfg(not(Py_3_15))]
+mod taken;
 #[cfg(all(Py_3_12, not(Py_3_15)))]
 mod tripwire;
 #[cfg(not(Py_3_15))]

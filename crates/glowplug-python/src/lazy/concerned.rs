@@ -14,6 +14,7 @@ const WORDS: usize = 1024;
 static BITS: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 
 /// Where a hash has its bit.
+#[inline]
 fn place(hash: ffi::Py_hash_t) -> (&'static AtomicU64, u64) {
     let hash = hash as usize;
     (&BITS[hash / 64 % WORDS], 1 << (hash % 64))
@@ -33,6 +34,7 @@ pub unsafe fn add(name: Ptr) {
 ///
 /// # Safety
 /// GIL; `name` is live.
+#[inline]
 pub unsafe fn may_hold(name: Ptr) -> bool {
     // SAFETY: by the caller; the fields are read of an exact str alone, which has them in all its kinds.
     let hash = unsafe {

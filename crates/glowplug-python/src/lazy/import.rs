@@ -5,7 +5,7 @@ use super::pending::Pending;
 use super::presence::Presence;
 use super::reference::{self, Statement};
 use super::state::{self, Mode, State};
-use super::{Ptr, errors, modules, statement, store};
+use super::{Ptr, errors, modules, statement, store, taken};
 use crate::object::Object;
 use pyo3_ffi as ffi;
 use std::ffi::{c_char, c_int};
@@ -156,11 +156,11 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
             return Ok(None);
         }
         let Running { stores, whole, code, offset } = running;
+        let place = errors::place_of(&code, offset);
+        note_lazy(state, &absolute, presence, fromlist, &place);
         if modules::is_submodule(&absolute) {
-            let place = errors::place_of(&code, offset);
             modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
         }
-        note_lazy(state, &absolute, presence, fromlist);
         let made = reference::to_statement(Statement {
             name,
             absolute,
@@ -366,8 +366,15 @@ unsafe fn passes_filter(
     }
 }
 
-/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded; `presence` is that of the module itself.
-unsafe fn note_lazy(state: &State, absolute: &Object, presence: Presence, fromlist: Ptr) {
+/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded, and to what is taken from packages; `presence` is that of the
+/// module itself.
+unsafe fn note_lazy(
+    state: &State,
+    absolute: &Object,
+    presence: Presence,
+    fromlist: Ptr,
+    place: &Object,
+) {
     // SAFETY: GIL by the caller.
     unsafe {
         let add = |name: Ptr, presence: Presence| {
@@ -380,8 +387,10 @@ unsafe fn note_lazy(state: &State, absolute: &Object, presence: Presence, fromli
                 let format: *const c_char = c"%U.%U".as_ptr();
                 let full =
                     Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
-                added &=
-                    full.is_some_and(|full| add(full.as_ptr(), Presence::of(state, full.as_ptr())));
+                added &= full.is_some_and(|full| {
+                    taken::note(state, name, &full, place);
+                    add(full.as_ptr(), Presence::of(state, full.as_ptr()))
+                });
             }
         }
         if !added {

@@ -4,7 +4,7 @@ use super::pending::Pending;
 use super::presence::Presence;
 use super::reference::{self, View};
 use super::state::{self, State};
-use super::{Ptr, concerned, errors, types};
+use super::{Ptr, concerned, errors, taken, types};
 use crate::object::Object;
 use pyo3_ffi as ffi;
 use std::ptr;
@@ -95,7 +95,11 @@ unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {
                 Err(()) => return ptr::null_mut(),
             }
         }
-        original(module, name)
+        let found = original(module, name);
+        if found.is_null() && ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
+            return taken::load(state, module, dict, name).map_or(found, Object::into_ptr);
+        }
+        found
     }
 }
 

@@ -54,6 +54,8 @@ pub struct State {
     pub quiet: Cell<u32>,
     /// Submodules that `import a.b` has promised, by parent: a dict of sets.
     pub submodules: Ptr,
+    /// What lazy statements take from packages, by absolute names, and where these stand: a dict.
+    pub taken: Ptr,
     /// `lazy_modules`: a set of the names of modules that are pending somewhere.
     pub lazy_modules: Ptr,
     /// Pending names by module.
@@ -121,6 +123,7 @@ impl State {
                 answered: Cell::new(std::ptr::null_mut()),
                 quiet: Cell::new(0),
                 submodules: object::dict().into_ptr(),
+                taken: object::dict().into_ptr(),
                 lazy_modules: object::set_of_strings().into_ptr(),
                 table: Table::default(),
                 #[cfg(Py_3_12)]
