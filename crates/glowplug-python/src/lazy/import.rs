@@ -156,9 +156,9 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
             return Ok(None);
         }
         let Running { stores, whole, code, offset } = running;
-        let place = errors::place_of(&code, offset);
-        note_lazy(state, &absolute, presence, fromlist, &place);
+        note_lazy(state, &absolute, presence, fromlist, (&code, offset));
         if modules::is_submodule(&absolute) {
+            let place = errors::place_of(&code, offset);
             modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
         }
         let made = reference::to_statement(Statement {
@@ -373,7 +373,7 @@ unsafe fn note_lazy(
     absolute: &Object,
     presence: Presence,
     fromlist: Ptr,
-    place: &Object,
+    (code, offset): (&Object, usize),
 ) {
     // SAFETY: GIL by the caller.
     unsafe {
@@ -382,13 +382,14 @@ unsafe fn note_lazy(
         };
         let mut added = add(absolute.as_ptr(), presence);
         if !fromlist.is_null() && ffi::PyTuple_Check(fromlist) != 0 {
+            let place = errors::place_of(code, offset);
             for i in 0..ffi::PyTuple_Size(fromlist) {
                 let name = ffi::PyTuple_GetItem(fromlist, i);
                 let format: *const c_char = c"%U.%U".as_ptr();
                 let full =
                     Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
                 added &= full.is_some_and(|full| {
-                    taken::note(state, name, &full, place);
+                    taken::note(state, name, &full, &place);
                     add(full.as_ptr(), Presence::of(state, full.as_ptr()))
                 });
             }
