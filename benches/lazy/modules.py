@@ -119,7 +119,8 @@ def main() -> None:
         older, native = found["older"], found["native"]
         print(
             f"{job.stem:18} older {older['eager']:5} -> {older['lazy']:5}"
-            f"   native {native['eager']:5} -> {native['lazy']:5}   {found['ratio']:.3f} {found['ratio_of_shared']:.3f}",
+            f"   native {native['eager']:5} -> {native['lazy']:5}"
+            f"   {found['ratio']:.3f} {found['ratio_of_shared']:.3f}",
             flush=True,
         )
     for name, reason in left_out.items():

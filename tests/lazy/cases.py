@@ -172,8 +172,7 @@ CASES: dict[str, Case] = {
     ),
     "parent_gets_submodule": Case("from p import a\na\nimport p\nassert p.a is a\n"),
     "parent_has_submodule_before_it_is_used": Case(
-        "from p import a\nimport p\np.here\nassert not L('p.a')\n"
-        "assert p.a.v == 'a' and p.a is a\n"
+        "from p import a\nimport p\np.here\nassert not L('p.a')\nassert p.a.v == 'a' and p.a is a\n"
     ),
     "parent_has_submodule_for_hasattr": Case(
         "from p import b\nimport p\nassert hasattr(p, 'b') and L('p.b')\n"
