@@ -188,6 +188,20 @@ CASES: dict[str, Case] = {
         "    else:\n        raise AssertionError\n",
         {"p/fails.py": "raise ValueError('no')\n"},
     ),
+    "parent_has_submodule_for_threads": Case(
+        "from q import long\nimport q, threading\nq.here\nfound = []\nsys.setswitchinterval(1e-6)\n"
+        "them = [threading.Thread(target=lambda: found.append(q.long.v)) for _ in range(8)]\n"
+        "for it in them: it.start()\nfor it in them: it.join()\nassert found == [1] * 8, found\n",
+        {"q/__init__.py": "here = 1\n", "q/long.py": "for _ in range(100_000): pass\nv = 1\n"},
+    ),
+    "parent_lacks_submodule_that_is_not_complete": Case(
+        "from q import early\nimport q\nq.here\nassert q.early.v == 1\n",
+        {
+            "q/__init__.py": "here = 1\n",
+            "q/early.py": "import q\nassert not hasattr(q, 'early')\nv = 1\n",
+        },
+        native=False,
+    ),
     "parent_that_answers_for_submodule": Case(
         "from q import a\nimport q\nassert q.a == 'a' and not L('q.a')\n",
         {"q/__init__.py": "def __getattr__(name): return name\n", "q/a.py": ""},

@@ -56,6 +56,8 @@ pub struct State {
     pub submodules: Ptr,
     /// What lazy statements take from packages, by absolute names, and where these stand: a dict.
     pub taken: Ptr,
+    /// Which of these are being imported, each with its thread.
+    pub taking: RefCell<Vec<(usize, Object)>>,
     /// `lazy_modules`: a set of the names of modules that are pending somewhere.
     pub lazy_modules: Ptr,
     /// Pending names by module.
@@ -124,6 +126,7 @@ impl State {
                 quiet: Cell::new(0),
                 submodules: object::dict().into_ptr(),
                 taken: object::dict().into_ptr(),
+                taking: RefCell::default(),
                 lazy_modules: object::set_of_strings().into_ptr(),
                 table: Table::default(),
                 #[cfg(Py_3_12)]

@@ -1,7 +1,7 @@
 //! Submodules that `from package import name` would have left in the package, had it been eager: whoever looks them up there finds them.
 
 use super::presence::Presence;
-use super::state::State;
+use super::state::{self, State};
 use super::{Ptr, concerned, errors};
 use crate::object::Object;
 use pyo3_ffi as ffi;
@@ -35,28 +35,60 @@ pub unsafe fn load(state: &State, module: Ptr, dict: Ptr, name: Ptr) -> Option<O
             raised.restore();
             return None;
         };
-        // It is not asked for again while it is imported.
-        ffi::PyDict_DelItem(state.taken, full.as_ptr());
-        super::import::watch_finders(state);
-        let none = ffi::Py_None();
-        let found =
-            ffi::PyImport_ImportModuleLevelObject(full.as_ptr(), ptr::null_mut(), none, none, 0);
-        if Object::owned(found).is_none() {
+        if !import(state, &full) {
             if is_missing(&full) {
                 ffi::PyErr_Clear();
+                forget(state, &full);
                 raised.restore();
             } else {
-                // The next use tries again.
-                note_again(state, &full, &place);
                 errors::show_place(&place, full.as_ptr());
                 raised.forget();
             }
             return None;
         }
         raised.forget();
-        ffi::PySet_Discard(state.lazy_modules, full.as_ptr());
         let bound = Object::borrowed(ffi::PyDict_GetItemWithError(dict, name));
-        bound.or_else(|| bind(module, name, &full))
+        let found = bound.or_else(|| bind(state, module, name, &full))?;
+        if ffi::PyDict_Contains(dict, name) == 1 {
+            forget(state, &full);
+            ffi::PySet_Discard(state.lazy_modules, full.as_ptr());
+        }
+        Some(found)
+    }
+}
+
+/// Imports a submodule, and waits where another thread is at it. `false`: an exception is set.
+unsafe fn import(state: &State, full: &Object) -> bool {
+    // SAFETY: GIL by the caller.
+    unsafe {
+        let none = ffi::Py_None();
+        state.taking.borrow_mut().push((state::thread(), full.again()));
+        super::import::watch_finders(state);
+        let module =
+            ffi::PyImport_ImportModuleLevelObject(full.as_ptr(), ptr::null_mut(), none, none, 0);
+        let at = position_here(state, full);
+        let done = at.map(|at| state.taking.borrow_mut().remove(at));
+        drop(done);
+        Object::owned(module).is_some()
+    }
+}
+
+/// Where it is noted that this very thread imports a submodule.
+unsafe fn position_here(state: &State, full: &Object) -> Option<usize> {
+    let here = state::thread();
+    // SAFETY: GIL by the caller; both are str, whose comparison runs no other code.
+    state.taking.borrow().iter().position(|(thread, name)| unsafe {
+        *thread == here && ffi::PyUnicode_Compare(name.as_ptr(), full.as_ptr()) == 0
+    })
+}
+
+/// It is not asked for any more.
+unsafe fn forget(state: &State, full: &Object) {
+    // SAFETY: GIL by the caller; another thread may have been quicker.
+    unsafe {
+        if ffi::PyDict_Contains(state.taken, full.as_ptr()) == 1 {
+            ffi::PyDict_DelItem(state.taken, full.as_ptr());
+        }
     }
 }
 
@@ -75,13 +107,14 @@ unsafe fn submodule(state: &State, dict: Ptr, name: Ptr) -> Option<(Object, Obje
         let place = ffi::PyDict_GetItemWithError(state.taken, full.as_ptr());
         let place = Object::borrowed(place)?;
         // Eagerly the statement would not have come to the submodule yet.
-        let waits = |name| Presence::of(state, name) == Presence::Unfinished;
-        (!waits(parent) && !waits(full.as_ptr())).then_some((full, place))
+        let begins = Presence::of(state, parent) == Presence::Unfinished;
+        let is_at_it = position_here(state, &full).is_some();
+        (!begins && !is_at_it).then_some((full, place))
     }
 }
 
-/// Gives a package a submodule that was loaded before, and not left in it.
-unsafe fn bind(module: Ptr, name: Ptr, full: &Object) -> Option<Object> {
+/// Gives a package a submodule that was loaded before, and not left in it. One whose body has not ended is only handed out.
+unsafe fn bind(state: &State, module: Ptr, name: Ptr, full: &Object) -> Option<Object> {
     // SAFETY: GIL by the caller.
     unsafe {
         let modules = ffi::PyImport_GetModuleDict();
@@ -90,7 +123,8 @@ unsafe fn bind(module: Ptr, name: Ptr, full: &Object) -> Option<Object> {
             ffi::PyErr_SetObject(ffi::PyExc_AttributeError, name);
             return None;
         };
-        (ffi::PyObject_SetAttr(module, name, found.as_ptr()) == 0).then_some(found)
+        let waits = Presence::of(state, full.as_ptr()) == Presence::Unfinished;
+        (waits || ffi::PyObject_SetAttr(module, name, found.as_ptr()) == 0).then_some(found)
     }
 }
 
@@ -108,17 +142,5 @@ unsafe fn is_missing(full: &Object) -> bool {
             ffi::PyUnicode_Check(named.as_ptr()) != 0
                 && ffi::PyUnicode_Compare(named.as_ptr(), full.as_ptr()) == 0
         })
-    }
-}
-
-/// A submodule whose import has failed is asked for again.
-unsafe fn note_again(state: &State, full: &Object, place: &Object) {
-    // SAFETY: GIL by the caller; the exception that is set stays.
-    unsafe {
-        let raised = errors::Raised::take();
-        if ffi::PyDict_SetItem(state.taken, full.as_ptr(), place.as_ptr()) < 0 {
-            ffi::PyErr_Clear();
-        }
-        raised.restore();
     }
 }
