@@ -128,7 +128,7 @@ pub struct Sample(u64);
 static READING: AtomicU64 = AtomicU64::new(0);
 
 impl Sample {
-    const EVERY: u64 = 16;
+    const EVERY: u64 = 64;
 
     /// Begins to measure, if it is time to.
     #[inline]
@@ -140,7 +140,7 @@ impl Sample {
 
     /// Measures what measuring itself takes, which is no part of what is measured.
     pub fn calibrate() {
-        const TIMES: u64 = 16;
+        const TIMES: u64 = 4;
         let begin = Sample::now();
         for _ in 0..TIMES {
             std::hint::black_box(Sample::now());
@@ -172,7 +172,7 @@ impl Sample {
 }
 
 /// How many pages must have been faulted in since the last look for the next to be worth its 5 µs.
-const WORTH_A_LOOK: i64 = 96;
+const WORTH_A_LOOK: i64 = 256;
 static RESIDENT: AtomicU64 = AtomicU64::new(0);
 static LAST_LOOK: AtomicI64 = AtomicI64::new(i64::MIN / 2);
 
