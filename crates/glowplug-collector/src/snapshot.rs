@@ -40,7 +40,7 @@ pub fn clock(id: libc::clockid_t) -> u64 {
 /// For so long after a reading of the CPU time, nanoseconds, the thread is taken to have run: time that it was made to wait is then
 /// charged as CPU time, and as much less at the next reading. The CPU time is told by a system call, which with page tables and
 /// buffers to be guarded takes up to 1.5 µs; the other clock takes a fiftieth of that.
-const NEAR_NS: u64 = 30_000;
+const NEAR_NS: u64 = 100_000;
 
 thread_local! {
     /// The last time that both clocks were read.
