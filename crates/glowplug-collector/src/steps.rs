@@ -133,8 +133,7 @@ unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref
         }
     };
     let site = sites::of_frame(if globals == none() { ptr::null_mut() } else { globals });
-    let is_statement =
-        !globals.is_null() && !arguments.are_named() && !arguments.get(4).is_null();
+    let is_statement = !globals.is_null() && !arguments.are_named() && !arguments.get(4).is_null();
     let form = if is_statement { Form::Statement } else { Form::Call };
     let before = sites::enter(site);
     sample.end();

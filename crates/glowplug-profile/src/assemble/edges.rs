@@ -116,8 +116,7 @@ impl<'a> Resolver<'a> {
             _ => EdgeKind::Call,
         };
         let in_function = record.flags & 1 == 1;
-        let importlib =
-            self.by_name.get("importlib").copied().filter(|_| record.flags & 4 == 4);
+        let importlib = self.by_name.get("importlib").copied().filter(|_| record.flags & 4 == 4);
         let edge = |module: u32, importer: u32, kind: EdgeKind| Edge {
             importer,
             module,

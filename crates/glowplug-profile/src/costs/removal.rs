@@ -70,9 +70,9 @@ impl<'a> Removal<'a> {
             if search.is_removed[index] || std::mem::replace(&mut search.is_loaded[index], true) {
                 continue;
             }
-            let carried_out = self.conditions[index]
-                .iter()
-                .filter(|edge| !search.is_loaded[edge.module as usize] && search.is_carried_out(edge));
+            let carried_out = self.conditions[index].iter().filter(|edge| {
+                !search.is_loaded[edge.module as usize] && search.is_carried_out(edge)
+            });
             left.extend(carried_out.map(|edge| edge.module));
         }
     }
