@@ -34,7 +34,8 @@ class Clock:
             subprocess.run(command, check=True)
         self.count = folder / "instructions"
         # Bytecode of its own: that of an interpreter that others use as well comes and goes.
-        # And no threads of OpenBLAS's, which wait by spinning: five million instructions more or less.
+        # And no threads of OpenBLAS's, which wait by spinning: five million instructions more or
+        # less.
         self.variables = environment() | {
             "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
             "OPENBLAS_NUM_THREADS": "1",

@@ -283,7 +283,8 @@ def test_an_import_in_a_function_is_also_due_to_who_calls_it(tmp_path, python):
         caller="import library\nlibrary.call()\n",
         main="import library, caller\n",
     )
-    found = start(tmp_path, "main.py", python=python)
+    # Without what `site` imports by importlib here and there.
+    found = start(tmp_path, "-S", "main.py", python=python)
     modules = [module["name"] for module in found.process["modules"]]
     (edge,) = found.edges("heavy")
     assert modules[edge["importer"]] == "library"
