@@ -114,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     on_one_processor()
     rounds = load(options.samples)
-    for name, python, code in chosen(options.programs):
+    for name, python, code in chosen(options.programs) if options.seconds > 0 else ():
         end = time.monotonic() + options.seconds
         one_round(options.glowplug, python, code, 0)
         while time.monotonic() < end:
