@@ -1,6 +1,6 @@
 //! The template's loop. It has one thread and does nothing but fork, and look after what it has forked.
 
-use super::{channel, memory, spare};
+use super::{channel, spare};
 use crate::descriptor::Held;
 use crate::thawed::Prepared;
 use glowplug_wire::{Event, Order, Word};
@@ -65,7 +65,6 @@ impl<'p> Template<'p> {
         unsafe {
             // Nobody's working directory is kept busy.
             libc::chdir(c"/".as_ptr());
-            memory::use_huge_pages();
             let spares = spare::Spares::new(prepared, held);
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut set);
