@@ -69,7 +69,7 @@ PROGRAMS = {
     ),
     "namespace_without_a_name": (
         "import glowplug.lazy as lazy\nlazy.install(exclude=['t'])\nfound = {}\n"
-        "exec('import m\\nfrom n import w', found)\nassert found['m'].x == 1\n"
+        "exec('import m\\nfrom n import w', found)\nexec('assert m.x == 1', found)\n"
     ),
     "warmed": (
         "import glowplug.lazy as lazy\nlazy.install()\nimport m, n, p.a\n"
