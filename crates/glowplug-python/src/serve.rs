@@ -99,7 +99,7 @@ pub fn tell_end(status: c_int) {
         }
         // With the program's end of its terminal, the client closes the other one, which hangs up on the program.
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
-        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        descriptors::close_at_end();
         let value = libc::sigval { sival_ptr: (status & 0xff) as usize as *mut _ };
         libc::sigqueue(parent, template::end_signal(), value);
     }
