@@ -6,24 +6,20 @@
 //! | `branch.rs` | a forked process that becomes the template of another server |
 //! | `spare.rs` | a forked process: waits for its request and becomes the program |
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
-//! | `control_group.rs` | the client's control groups |
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
 //! | `rehearsal.rs` | which pages every program writes to |
-//! | `memory.rs` | which pages a process has to itself; huge pages |
-//! | `group.rs` | process groups |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
+//! | `linux.rs` | all that is asked of Linux alone |
 //!
 //! What happens then in the interpreter is what happens after a thaw: `thawed.rs`.
 
 mod arguments;
 mod branch;
 mod channel;
-mod control_group;
 mod descriptors;
-mod group;
-mod memory;
+mod linux;
 mod rehearsal;
 mod spare;
 mod template;
@@ -77,8 +73,7 @@ fn outlive(parent: libc::pid_t) {
         if libc::getppid() != parent {
             return;
         }
-        let pidfd = libc::syscall(libc::SYS_pidfd_open, parent, 0) as c_int;
-        if pidfd >= 0 {
+        if let Some(pidfd) = linux::process_descriptor(parent) {
             let mut entry = libc::pollfd { fd: pidfd, events: libc::POLLIN, revents: 0 };
             libc::poll(&raw mut entry, 1, PATIENCE);
             libc::close(pidfd);
@@ -100,7 +95,6 @@ pub fn tell_end(status: c_int) {
         // With the program's end of its terminal, the client closes the other one, which hangs up on the program.
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
         descriptors::close_at_end();
-        let value = libc::sigval { sival_ptr: (status & 0xff) as usize as *mut _ };
-        libc::sigqueue(parent, template::end_signal(), value);
+        linux::tell(parent, linux::end_signal(), (status & 0xff) as u8);
     }
 }

@@ -1,6 +1,7 @@
 //! A client's descriptors, each under the number that it has there.
 
 use super::channel;
+use super::linux::{close_range, open_descriptors};
 use glowplug_wire::{DESCRIPTORS_AT_ONCE, Unfit};
 use std::ffi::c_int;
 use std::os::fd::RawFd;
@@ -46,22 +47,13 @@ pub unsafe fn take(socket: RawFd, numbers: &[u64], held: u64) -> Result<RawFd, U
 /// Nothing in this process uses a descriptor any more.
 pub unsafe fn close_at_end() {
     let mut first = 0;
-    for lingering in open().filter(|&descriptor| lingers(descriptor)) {
+    for lingering in open_descriptors().into_iter().filter(|&fd| lingers(fd)) {
         // SAFETY: by the caller.
         unsafe { close_range(first, lingering - 1) };
         first = lingering + 1;
     }
     // SAFETY: by the caller.
     unsafe { close_range(first, RawFd::MAX) };
-}
-
-/// The descriptors of this process in ascending order; none where nobody tells them.
-fn open() -> impl Iterator<Item = RawFd> {
-    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let mut numbers: Vec<RawFd> =
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    numbers.sort_unstable();
-    numbers.into_iter()
 }
 
 /// Whether closing a descriptor may take time on purpose.
@@ -75,15 +67,6 @@ fn lingers(descriptor: RawFd) -> bool {
     };
     // With a time of 0 nobody waits: closing such a socket resets its connection.
     told == 0 && linger.l_onoff != 0 && linger.l_linger > 0
-}
-
-/// # Safety
-/// Nothing in this process uses a descriptor from `first` to `last` any more.
-unsafe fn close_range(first: RawFd, last: RawFd) {
-    if first <= last {
-        // SAFETY: by the caller.
-        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
-    }
 }
 
 /// Receives so many descriptors: at most [`DESCRIPTORS_AT_ONCE`] come with each byte.
