@@ -27,7 +27,7 @@ from pathlib import Path
 
 # As docs/integrations.md has them.
 MODULES = {
-    "jupyter": "ipykernel.kernelapp,IPython",
+    "jupyter": "ipykernel.ipkernel,ipykernel.zmqshell,ipykernel.parentpoller,IPython",
     "dask": "distributed.nanny,distributed,pandas",
     "pyspark": "pandas,pyarrow,pyspark.worker,pyspark.daemon",
 }
@@ -175,7 +175,6 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=[*DRIVERS, "shim"])
     options = parser.parse_args()
     kept = json.loads(options.json.read_text()) if options.json.exists() else {"cases": {}}
-    kept["command"] = "benches/integrations.py " + " ".join(["GLOWPLUG", "PYTHON", *sys.argv[3:]])
     kept["machine"] = f"{os.cpu_count()} processors, {platform.platform()}"
     for name in options.case or [*DRIVERS, "shim"]:
         with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +184,11 @@ def main() -> None:
             samples = of_shim(*arguments) if name == "shim" else of_program(name, *arguments)
             # Each is kept at once: a long bench may be ended from outside.
             for side, sample in samples:
-                add(kept["cases"].setdefault(name, {"samples": {}}), side, sample)
+                case = kept["cases"].setdefault(name, {"samples": {}})
+                case["command"] = (
+                    f"benches/integrations.py GLOWPLUG PYTHON --json FILE --case {name}"
+                )
+                add(case, side, sample)
                 options.json.write_text(json.dumps(kept, indent=1) + "\n")
         print(name, json.dumps(kept["cases"][name]["medians"]))
 

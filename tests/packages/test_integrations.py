@@ -19,7 +19,7 @@ HOOKS = Path(__file__).parent / "hooks"
 PATIENCE = 280.0
 
 # What docs/integrations.md says to preload.
-JUPYTER = "ipykernel.kernelapp,IPython"
+JUPYTER = "ipykernel.ipkernel,ipykernel.zmqshell,ipykernel.parentpoller,IPython"
 XDIST = "pytest,_pytest.assertion.rewrite,xdist.remote"
 CELERY = "kombu.transport.filesystem,billiard.pool,click"
 DASK = "distributed.nanny,distributed,pandas"
