@@ -34,7 +34,12 @@ class Clock:
             subprocess.run(command, check=True)
         self.count = folder / "instructions"
         # Bytecode of its own: that of an interpreter that others use as well comes and goes.
-        self.variables = environment() | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+        # And no threads of OpenBLAS's, which wait by spinning: five million instructions more or
+        # less.
+        self.variables = environment() | {
+            "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         self.line = [str(launcher), found, str(plugin)]
 
     def warm(self, command: list[str]) -> float:

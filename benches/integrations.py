@@ -20,7 +20,6 @@ import platform
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -90,6 +89,7 @@ print(time.perf_counter() - began)
 spark.stop()
 """,
 }
+COMMAND = "benches/integrations.py GLOWPLUG PYTHON --json FILE"
 # A start of a program with a few imports, for what a shim costs.
 SCRIPT = "import argparse\nimport email.message\nimport json\nprint(1)\n"
 

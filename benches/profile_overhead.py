@@ -9,7 +9,9 @@ is no part of it, and stands in a column of its own. Samples are added to a file
 can share one; `--seconds 0` only reports.
 
 Figures are medians, over the rounds, of the ratio to the plain run of the same round, and of the
-difference to it; their standard errors; and what the profiles themselves state. The program `bare`
+difference to it; their standard errors; and what the profiles themselves state. Where what is
+stated is off by more than --off, and twice the error of the measurement, that is said, and the
+exit status is 1. The program `bare`
 does nothing: what is added to it is the fixed part, which is the same for each program; the rest,
 as a part of the program's own time, is the proportional part. Prints JSON.
 """
@@ -57,6 +59,12 @@ def one_round(glowplug: str, python: str, code: str, number: int) -> Round:
     return {side: run() for side, run in sides[first:] + sides[:first]}
 
 
+def is_off(side: dict, bound: float) -> bool:
+    """Whether what profiles state is not what was measured."""
+    added, said = side["added"], side["stated"]
+    return abs(added["median"] - said["median"]) > bound + 2 * (added["error"] + said["error"])
+
+
 def stated(run: dict[str, float]) -> float:
     """The part that a profile says was added."""
     return run["stated_ms"] / (run["ms"] - run["stated_ms"])
@@ -81,9 +89,7 @@ def figures_of(rounds: list[Round], fixed: dict[str, float]) -> dict:
         figures[side] = {
             "added": middle([run["ms"] / alone - 1 for run, alone in pairs], 4),
             "added_ms": middle([run["ms"] - alone for run, alone in pairs], 3),
-            "stated": middle(
-                [run["stated_ms"] / (run["ms"] - run["stated_ms"]) for run in runs], 4
-            ),
+            "stated": middle([stated(run) for run in runs], 4),
             "command_ms": round(statistics.median(run["command_ms"] for run in runs), 1),
         }
         if side in fixed:
@@ -104,10 +110,11 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60, help="of each program")
+    parser.add_argument("--off", type=float, default=0.02, help="of the program's CPU time")
     options = parser.parse_args()
     on_one_processor()
     rounds = load(options.samples)
-    for name, python, code in chosen(options.programs):
+    for name, python, code in chosen(options.programs) if options.seconds > 0 else ():
         end = time.monotonic() + options.seconds
         one_round(options.glowplug, python, code, 0)
         while time.monotonic() < end:
@@ -124,8 +131,15 @@ def main() -> None:
     figures = {name: figures_of(some, fixed) for name, some in sorted(rounds.items())}
     words = [word.split("=")[0] for word in options.programs]
     command = ["benches/profile_overhead.py", *words]
-    json.dump({"command": command, "programs": figures}, sys.stdout, indent=1)
+    off = [
+        f"{name}, {side.replace('_', ' ')}"
+        for name, found in figures.items()
+        for side in SIDES
+        if is_off(found[side], options.off)
+    ]
+    json.dump({"command": command, "programs": figures, "off": off}, sys.stdout, indent=1)
     print()
+    sys.exit(1 if off else 0)
 
 
 if __name__ == "__main__":

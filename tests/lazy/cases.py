@@ -171,6 +171,46 @@ CASES: dict[str, Case] = {
         "else:\n    raise AssertionError\n"
     ),
     "parent_gets_submodule": Case("from p import a\na\nimport p\nassert p.a is a\n"),
+    "parent_has_submodule_before_it_is_used": Case(
+        "from p import a\nimport p\np.here\nassert not L('p.a')\nassert p.a.v == 'a' and p.a is a\n"
+    ),
+    "parent_has_submodule_for_hasattr": Case(
+        "from p import b\nimport p\nassert hasattr(p, 'b') and L('p.b')\n"
+        "assert not hasattr(p, 'a') and not L('p.a')\n"
+    ),
+    "parent_has_what_it_lacks_not": Case(
+        "from p import missing\nimport p\nfor _ in range(2):\n"
+        "    assert not hasattr(p, 'missing')\n"
+    ),
+    "parent_has_submodule_that_fails": Case(
+        "from p import fails\nimport p\nfor _ in range(2):\n"
+        "    try:\n        p.fails\n    except ValueError as e:\n        assert str(e) == 'no'\n"
+        "    else:\n        raise AssertionError\n",
+        {"p/fails.py": "raise ValueError('no')\n"},
+    ),
+    "parent_has_submodule_for_threads": Case(
+        "from q import long\nimport q, threading\nq.here\nfound = []\nsys.setswitchinterval(1e-6)\n"
+        "them = [threading.Thread(target=lambda: found.append(q.long.v)) for _ in range(8)]\n"
+        "for it in them: it.start()\nfor it in them: it.join()\nassert found == [1] * 8, found\n",
+        {"q/__init__.py": "here = 1\n", "q/long.py": "for _ in range(100_000): pass\nv = 1\n"},
+    ),
+    "parent_lacks_submodule_that_is_not_complete": Case(
+        "from q import early\nimport q\nq.here\nassert q.early.v == 1\n",
+        {
+            "q/__init__.py": "here = 1\n",
+            "q/early.py": "import q\nassert not hasattr(q, 'early')\nv = 1\n",
+        },
+        native=False,
+    ),
+    "parent_that_answers_for_submodule": Case(
+        "from q import a\nimport q\nassert q.a == 'a' and not L('q.a')\n",
+        {"q/__init__.py": "def __getattr__(name): return name\n", "q/a.py": ""},
+        native=False,
+    ),
+    "deleted_submodule_is_given_back": Case(
+        "from p import a\na\nimport p\ndel p.a\nassert not hasattr(p, 'a')\n"
+        "exec('from p import a', globals())\nassert hasattr(p, 'a')\n"
+    ),
     "submodule_named_like_name": Case(
         "import q\nassert q.same == 'function'\nimport q.same as s\nassert q.same == 'function'\n",
         {"q/__init__.py": "from .same import same\n", "q/same.py": "same = 'function'\n"},

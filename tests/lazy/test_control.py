@@ -67,6 +67,10 @@ PROGRAMS = {
     "excluded_importer": (
         "import glowplug.lazy as lazy\nlazy.install(exclude=['t'])\nimport t\nt\nassert L('m')\n"
     ),
+    "namespace_without_a_name": (
+        "import glowplug.lazy as lazy\nlazy.install(exclude=['t'])\nfound = {}\n"
+        "exec('import m\\nfrom n import w', found)\nassert found['m'].x == 1\n"
+    ),
     "warmed": (
         "import glowplug.lazy as lazy\nlazy.install()\nimport m, n, p.a\n"
         "thread = lazy.warm(['p.a', 'missing', 'm'])\nassert thread.daemon\nthread.join()\n"

@@ -271,3 +271,25 @@ def test_runs_are_counted_by_a_bar_on_a_terminal_alone(tmp_path, python):
     found = start(tmp_path, "--runs", "3", "main.py", python=python)
     assert found.done.stderr == b""
     assert found.done.stdout == b"said\n" * 3
+
+
+def test_an_import_in_a_function_is_also_due_to_who_calls_it(tmp_path, python):
+    write(
+        tmp_path,
+        heavy=BURN,
+        named=BURN,
+        library="import importlib\n"
+        "def call():\n    import heavy\n    importlib.import_module('named')\n",
+        caller="import library\nlibrary.call()\n",
+        main="import library, caller\n",
+    )
+    # Without what `site` imports by importlib here and there.
+    found = start(tmp_path, "-S", "main.py", python=python)
+    modules = [module["name"] for module in found.process["modules"]]
+    (edge,) = found.edges("heavy")
+    assert modules[edge["importer"]] == "library"
+    assert [modules[index] for index in edge["during"]] == ["caller"]
+    assert found.module("caller")["exclusive"]["cpu_ns"] >= 90_000_000
+    assert found.module("library")["exclusive"]["cpu_ns"] >= 90_000_000
+    assert {modules[e["by"]] for e in found.edges("named") if e["by"]} == {"importlib"}
+    assert 40_000_000 <= found.module("importlib")["exclusive"]["cpu_ns"] < 90_000_000

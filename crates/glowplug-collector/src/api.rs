@@ -181,20 +181,41 @@ pub fn symbol(name: &str) -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
-/// Bytes of the object that a symbol names, as its library says; 0 where that is not known.
-pub fn size_of_symbol(symbol: *const c_void) -> usize {
-    /// `RTLD_DL_SYMENT`: the symbol's entry is wanted.
-    const ENTRY: c_int = 1;
-    let mut entry: *mut c_void = ptr::null_mut();
-    // SAFETY: Dl_info is plain data, for which zeros are valid; the loader fills both variables, and keeps the entry as long as the
-    // library.
-    unsafe {
-        let mut library: libc::Dl_info = core::mem::zeroed();
-        if libc::dladdr1(symbol, &raw mut library, &raw mut entry, ENTRY) == 0 || entry.is_null() {
-            return 0;
+/// Bytes from an address in a library's data to the end of what is mapped there of the library; 0 where no library is. The size of a
+/// symbol would say it more closely, but to find one by its address the loader goes through all symbols of the library.
+pub fn bytes_behind(address: *const c_void) -> usize {
+    let mut search = Search { address: address as usize, found: 0 };
+    // SAFETY: the callback gets the address of `search` handed on, which lives until the call returns.
+    unsafe { libc::dl_iterate_phdr(Some(look_behind), (&raw mut search).cast()) };
+    search.found
+}
+
+/// What [`bytes_behind`] looks for, and found.
+struct Search {
+    address: usize,
+    found: usize,
+}
+
+unsafe extern "C" fn look_behind(
+    library: *mut libc::dl_phdr_info,
+    _size: usize,
+    search: *mut c_void,
+) -> c_int {
+    // SAFETY: the loader passes a library of its list with as many segments as it says; `bytes_behind` passes the search.
+    let (search, base, segments) = unsafe {
+        let library = &*library;
+        let segments =
+            core::slice::from_raw_parts(library.dlpi_phdr, usize::from(library.dlpi_phnum));
+        (&mut *search.cast::<Search>(), library.dlpi_addr as usize, segments)
+    };
+    for segment in segments.iter().filter(|segment| segment.p_type == libc::PT_LOAD) {
+        let begin = base + segment.p_vaddr as usize;
+        let end = begin + segment.p_memsz as usize;
+        if (begin..end).contains(&search.address) {
+            search.found = end - search.address;
         }
-        (*entry.cast::<libc::Elf64_Sym>()).st_size as usize
     }
+    c_int::from(search.found > 0)
 }
 
 /// The second number of this Python's version.

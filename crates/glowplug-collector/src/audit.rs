@@ -65,8 +65,8 @@ fn head_of_list() -> Option<*mut *mut c_void> {
     /// In all versions the list comes before what is large.
     const FAR: usize = 1 << 16;
     let state: *mut *mut c_void = api::symbol("_PyRuntime\0")?.cast();
-    let words = api::size_of_symbol(state.cast()).min(FAR) / size_of::<usize>();
-    // SAFETY: the words lie within Python's variable, and no other thread runs yet that would write to them.
+    let words = api::bytes_behind(state.cast()).min(FAR) / size_of::<usize>();
+    // SAFETY: the words are mapped as data of Python's library, and no other thread runs yet that would write to them.
     let found = unsafe { core::slice::from_raw_parts(state, words) }
         .iter()
         .position(|&word| word == BLOCK.0.get().cast())?;

@@ -51,7 +51,7 @@ struct Numbers {
 impl Default for Numbers {
     /// With room for what small programs name.
     fn default() -> Numbers {
-        const EXPECTED: usize = 800;
+        const EXPECTED: usize = 200;
         Numbers {
             objects: Table::with_capacity_and_hasher(EXPECTED, BuildHasherDefault::default()),
             texts: Table::with_capacity_and_hasher(EXPECTED, BuildHasherDefault::default()),

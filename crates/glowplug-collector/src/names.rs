@@ -49,10 +49,6 @@ pub static FIRST_LINE: Name = Name::new(c"co_firstlineno");
 pub static LNOTAB: Name = Name::new(c"co_lnotab");
 /// `co_linetable`.
 pub static LINETABLE: Name = Name::new(c"co_linetable");
-/// `co_consts`.
-pub static CONSTANTS: Name = Name::new(c"co_consts");
-/// `co_flags`.
-pub static FLAGS: Name = Name::new(c"co_flags");
 /// `__code__`.
 pub static CODE: Name = Name::new(c"__code__");
 /// `__init__`.

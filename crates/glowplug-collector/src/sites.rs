@@ -39,6 +39,15 @@ thread_local! {
     static CURRENT: Cell<Site> = const { Cell::new(Site { code: 0, at: 0, module: 0, package: 0, in_function: false }) };
 }
 
+thread_local! {
+    static LOADING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The load of a module begins or goes on, by the number of its name. Returns that of the load before.
+pub fn enter_load(name: u32) -> u32 {
+    LOADING.with(|loading| loading.replace(name))
+}
+
 /// The place whose import this thread is carrying out.
 pub fn current() -> Site {
     CURRENT.with(Cell::get)
@@ -98,17 +107,32 @@ pub struct Import {
     pub level: i64,
     /// The `from` list, borrowed; null for none.
     pub from: Ref,
-    /// Whether it is a statement.
-    pub statement: bool,
+    /// How it is written.
+    pub form: Form,
 }
 
-/// Takes a note of an import at a place, once. `outcome` is what came of it, borrowed; null where it failed.
+/// How an import is written; the bits of its note.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub enum Form {
+    /// As a statement.
+    Statement = 0,
+    /// As a call of `__import__`.
+    Call = 2,
+    /// As a call of importlib.
+    Importlib = 2 | 4,
+}
+
+/// Takes a note of an import at a place, once; of one in a function once in each load that comes to call the function, as it is this
+/// load's doing. `outcome` is what came of it, borrowed; null where it failed.
 pub fn note_edge(site: &Site, import: &Import, outcome: Ref) {
-    let Import { name, level, from, statement } = *import;
+    let Import { name, level, from, form } = *import;
     let number = intern::object(name);
     let place = site.words();
     let mut hasher = intern::Multiply::default();
-    for part in [place[0], u64::from(number) << 32 | u64::from(site.module), from as u64] {
+    let load = if site.in_function { LOADING.get() } else { 0 };
+    let whose = u64::from(number) << 32 | u64::from(site.module);
+    for part in [place[0], whose, from as u64, u64::from(load)] {
         hasher.write_u64(part);
     }
     let Ok(mut seen) = SEEN.try_lock() else { return };
@@ -118,7 +142,7 @@ pub fn note_edge(site: &Site, import: &Import, outcome: Ref) {
     drop(seen);
     let mut numbers = [0; MOST_NAMES];
     let numbers = from_list(from, outcome, &mut numbers);
-    let flags = u8::from(site.in_function) | u8::from(!statement) << 1;
+    let flags = u8::from(site.in_function) | form as u8;
     trace::note(Kind::Edge, flags, number, &[&place, &[level as u64], numbers]);
 }
 

@@ -7,7 +7,7 @@ use crate::codes;
 use crate::counters;
 use crate::intern;
 use crate::names;
-use crate::sites::{self, Import, Site};
+use crate::sites::{self, Form, Import, Site};
 use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
 use crate::usage;
@@ -133,7 +133,8 @@ unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref
         }
     };
     let site = sites::of_frame(if globals == none() { ptr::null_mut() } else { globals });
-    let statement = !globals.is_null() && !arguments.are_named() && !arguments.get(4).is_null();
+    let is_statement = !globals.is_null() && !arguments.are_named() && !arguments.get(4).is_null();
+    let form = if is_statement { Form::Statement } else { Form::Call };
     let before = sites::enter(site);
     sample.end();
     let within = usage::ImportSystem::enter();
@@ -141,7 +142,7 @@ unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref
     drop(within);
     let sample = Sample::begin();
     sites::enter(before);
-    note_edge(&site, &Import { name, level, from, statement }, outcome);
+    note_edge(&site, &Import { name, level, from, form }, outcome);
     sample.end();
     if !outcome.is_null() {
         usage::imported(outcome, from);
@@ -165,7 +166,7 @@ unsafe extern "C" fn find_and_load(_: Ref, values: *const Ref, count: isize, nam
     drop(within);
     if let Some((site, before)) = call {
         sites::enter(before);
-        let import = Import { name, level: 0, from: ptr::null_mut(), statement: false };
+        let import = Import { name, level: 0, from: ptr::null_mut(), form: Form::Importlib };
         note_edge(&site, &import, outcome);
     }
     outcome
@@ -193,9 +194,10 @@ fn load(name: Ref, arguments: &Arguments) -> Ref {
     let number = intern::object(name);
     trace::note(Kind::LoadBegin, flags, number, &[&site.words(), &snapshot()]);
     let usage = usage::Load::begin(number);
-    let outer = codes::begin_load();
+    let outer = (codes::begin_load(), sites::enter_load(number));
     let outcome = FIND_AND_LOAD.call(arguments);
-    codes::end_load(outer);
+    codes::end_load(outer.0);
+    sites::enter_load(outer.1);
     let raised = if outcome.is_null() { exception() } else { 0 };
     usage.end(outcome);
     trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);

@@ -37,7 +37,7 @@ pub enum Kind {
     PhaseEnd = 6,
     /// A module's spec: name (argument); origin, loader's type. Flags: package.
     Spec = 7,
-    /// A module is imported at a place: name (argument); code and place in it; importer's name and package; level; names of the `from` list.
+    /// A module is imported at a place: name (argument); code and place in it; importer's name and package; level; names of the `from` list. Flags: [`IN_FUNCTION`], and `sites::Form`.
     Edge = 8,
     /// A place was searched: its name (argument); nanoseconds. Flags: found.
     Lookup = 9,

@@ -67,11 +67,55 @@ impl Memory {
             shared: sum(["Shared_Clean:", "Shared_Dirty:"]),
         }
     }
+
+    /// That of a process whose heap lies in a file of memory with this name: all of the file is its own, of which little may be mapped.
+    pub fn with_file(pid: u32, name: &str) -> Memory {
+        let memory = Memory::of(pid);
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
+        let unmapped = unmapped(&text, &format!("/memfd:{name} (deleted)"));
+        Memory { private: memory.private + unmapped, ..memory }
+    }
+}
+
+/// How much of a file of memory is in no page table of a process, by the text of `smaps`, bytes. All of the file has one view.
+fn unmapped(text: &str, name: &str) -> u64 {
+    let mut is_view = false;
+    let mut kibibytes = 0;
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(word), Some(value)) = (words.next(), words.next()) else { continue };
+        let number = value.parse::<u64>().unwrap_or(0);
+        match word {
+            "Size:" if is_view => kibibytes += number,
+            // Copies of pages that were written to are no part of the file.
+            "Rss:" if is_view => kibibytes = kibibytes.saturating_sub(number),
+            "Anonymous:" if is_view => kibibytes += number,
+            _ if word.contains('-') => is_view = line.ends_with(name),
+            _ => {}
+        }
+    }
+    kibibytes * 1024
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_memory_counts_where_it_is_not_mapped() {
+        let text = "\
+7f00-7f40 rw-p 00000000 00:01 7    /memfd:heap (deleted)
+Size:                400 kB
+Rss:                 100 kB
+Anonymous:            40 kB
+7f40-7f50 rw-p 00000000 00:00 0
+Size:                900 kB
+Rss:                 800 kB
+Anonymous:           800 kB
+";
+        assert_eq!(unmapped(text, "/memfd:heap (deleted)"), 340 * 1024);
+        assert_eq!(unmapped(text, "/memfd:other (deleted)"), 0);
+    }
 
     #[test]
     fn this_process_has_memory_and_one_that_is_gone_has_none() {

@@ -1,11 +1,9 @@
 //! What follows from the self costs and the import graph: cumulative and exclusive costs, cycles.
 //!
 //! **Exclusive cost** of a module is what the program would save if nothing imported it, nor, where it is a package, anything within
-//! it: what everything that can then no longer be reached from the program costs by itself, see [`Own`]. Of a package it is found by a search, see
-//! [`removal`]. For the others, in the graph of all imports that is the module and what it dominates (T. Lengauer and
-//! R. E. Tarjan, "A fast algorithm for finding dominators in a flowgraph", 1979; here by the algorithm of Cooper, Harvey and
-//! Kennedy that petgraph has). An import of a module that is loaded already is an edge like any other, which is why it is not the
-//! cost that the first importer is charged.
+//! it: what everything that can then no longer be reached from the program costs by itself, see [`Own`] and [`removal`]. An import of
+//! a module that is loaded already is an edge like any other, which is why it is not the cost that the first importer is charged.
+//! Which module every path leads through ([`Dominators`]) is asked where the findings are made.
 
 use crate::model::{Cost, Module, Process, Saving};
 use petgraph::algo::{dominators, tarjan_scc};
@@ -21,13 +19,10 @@ pub fn derive(process: &mut Process) {
     cumulative(process);
     cycles(process);
     let own = Own::of(process);
-    let mut savings = Dominators::of(process).savings(&own);
     let removal = Removal::of(process);
-    for module in 1..savings.len() as u32 {
-        if removal.is_package(module) {
-            savings[module as usize] = removal::saving(&own, &removal.lost(module));
-        }
-    }
+    let savings: Vec<Saving> = (0..process.modules.len() as u32)
+        .map(|module| removal::saving(&own, &removal.lost(module)))
+        .collect();
     for (module, saving) in process.modules.iter_mut().zip(savings) {
         module.exclusive = saving;
     }
@@ -92,12 +87,11 @@ fn cycles(process: &mut Process) {
     process.cycles = found;
 }
 
-/// Which module every path from the program to another one passes through.
+/// Which module every path from the program to another one passes through, by the algorithm of Cooper, Harvey and Kennedy that petgraph
+/// has.
 pub struct Dominators {
     /// The nearest such module of each; `None` for the program.
     parents: Vec<Option<u32>>,
-    /// Parents before children.
-    order: Vec<u32>,
 }
 
 impl Dominators {
@@ -111,25 +105,11 @@ impl Dominators {
         }
         attach(&mut graph, &nodes);
         let found = dominators::simple_fast(&graph, nodes[0]);
-        let parents: Vec<Option<u32>> = nodes
+        let parents = nodes
             .iter()
             .map(|&node| found.immediate_dominator(node).map(|parent| parent.index() as u32))
             .collect();
-        let order = order(&parents);
-        Dominators { parents, order }
-    }
-
-    /// What each module's absence would save.
-    fn savings(&self, own: &Own) -> Vec<Saving> {
-        let mut savings: Vec<Saving> =
-            (0..self.parents.len() as u32).map(|module| own.saving(module)).collect();
-        for &index in self.order.iter().rev() {
-            if let Some(parent) = self.parents[index as usize] {
-                let of_child = savings[index as usize];
-                savings[parent as usize] += of_child;
-            }
-        }
-        savings
+        Dominators { parents }
     }
 
     /// Whether every path to `module` passes through `through`, or it is that.
@@ -164,24 +144,6 @@ fn attach(graph: &mut DiGraph<(), ()>, nodes: &[NodeIndex]) {
             while search.next(&*graph).is_some() {}
         }
     }
-}
-
-/// All modules, each behind its dominator.
-fn order(parents: &[Option<u32>]) -> Vec<u32> {
-    let mut children: Vec<Vec<u32>> = vec![Vec::new(); parents.len()];
-    let mut order = Vec::with_capacity(parents.len());
-    for (index, parent) in parents.iter().enumerate() {
-        match parent {
-            Some(parent) => children[*parent as usize].push(index as u32),
-            None => order.push(index as u32),
-        }
-    }
-    let mut at = 0;
-    while at < order.len() {
-        order.extend_from_slice(&children[order[at] as usize]);
-        at += 1;
-    }
-    order
 }
 
 /// What each module saves by itself: its own cost, with its share of all garbage collections by what it allocated in place of those that
@@ -309,6 +271,26 @@ mod tests {
         }
         assert_eq!(exclusive(&mut process), [4000, 1600, 400, 1000]);
         assert_eq!(process.modules[2].own.cpu_ns, 1000);
+    }
+
+    #[test]
+    fn an_import_in_a_function_belongs_to_who_calls_it_as_well() {
+        // 0 -> 1, 0 -> 2 -> 1; 1 imports 3 in a function, which the load of 2 calls.
+        let mut process = process(4, &[(0, 1), (0, 2), (2, 1), (1, 3)]);
+        process.edges[3].in_function = true;
+        process.edges[3].during = vec![2];
+        assert_eq!(exclusive(&mut process), [15, 2 + 8, 4 + 8, 8]);
+        process.edges[3].during = vec![0, 2];
+        assert_eq!(exclusive(&mut process), [15, 2 + 8, 4, 8]);
+    }
+
+    #[test]
+    fn what_importlib_imports_needs_importlib() {
+        let mut process = process(4, &[(0, 1), (0, 2), (2, 3), (0, 3)]);
+        process.edges[2].by = Some(1);
+        assert_eq!(exclusive(&mut process), [15, 2, 4, 8]);
+        process.edges.pop();
+        assert_eq!(exclusive(&mut process), [15, 2 + 8, 4 + 8, 8]);
     }
 
     /// What cannot be reached without a module and those within it, by search: the definition.

@@ -372,6 +372,13 @@ pub struct Edge {
     /// Whether it met a module whose own load, further out, had not ended: the import closed a cycle.
     #[serde(default)]
     pub partial: bool,
+    /// Of an import in a function, the modules whose loads called the function; among them 0 where it was called outside of all
+    /// loads. Without any of these modules the import is not carried out.
+    #[serde(default)]
+    pub during: Vec<u32>,
+    /// The module by whose function it is carried out: `importlib`, for its `import_module`.
+    #[serde(default)]
+    pub by: Option<u32>,
 }
 
 /// A place that was searched for modules.

@@ -192,6 +192,8 @@ fn edge(importer: u32, module: u32, line: u32, first: bool, modules: &[Module]) 
         first,
         in_function: false,
         partial: false,
+        during: Vec::new(),
+        by: None,
     }
 }
 

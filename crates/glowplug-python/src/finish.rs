@@ -6,6 +6,8 @@
 
 mod finalizers;
 mod modules;
+#[cfg(all(Py_3_11, not(Py_3_15)))]
+mod table;
 
 use crate::object::{self, Object};
 use crate::program::Outcome;

@@ -11,6 +11,7 @@
 //! | `reference.rs` | what a pending name stands for, and its resolution |
 //! | `store.rs` | catches the stores of a lazy statement |
 //! | `pending.rs` | pending names by module |
+//! | `concerned.rs` | which attributes of modules are worth a second look |
 //! | `presence.rs` | what `sys.modules` says of a module |
 //! | `key.rs` | the keys among the builtins |
 //! | `mirror.rs` | the copy of the builtins that holds the keys, 3.11 and later |
@@ -18,6 +19,7 @@
 //! | `tripwire.rs` | names in the code of functions that import when they are looked up, 3.12 and later |
 //! | `code_objects.rs` | what programs see of such code |
 //! | `modules.rs` | attribute access from outside |
+//! | `taken.rs` | submodules that `from package import name` would have left in the package |
 //! | `rules.rs` | which statements are wanted lazy |
 //! | `events.rs` | the log for reports |
 //! | `inventory.rs` | what is loaded in the end, for the log |
@@ -32,6 +34,8 @@
 
 #[cfg(all(Py_3_12, not(Py_3_15)))]
 mod code_objects;
+#[cfg(not(Py_3_15))]
+mod concerned;
 #[cfg(not(Py_3_15))]
 pub mod control;
 #[cfg(not(Py_3_15))]
@@ -77,6 +81,8 @@ mod state;
 mod statement;
 #[cfg(not(Py_3_15))]
 mod store;
+#[cfg(not(Py_3_15))]
+mod taken;
 #[cfg(all(Py_3_12, not(Py_3_15)))]
 mod tripwire;
 #[cfg(not(Py_3_15))]

@@ -126,6 +126,8 @@ unsafe fn freeze(
     let environment = environment::Snapshot::take();
     // Until preload.py listens, the import system alone lists folders: it looks for `encodings`.
     native::change_recorder_flags(native::FINDER_LISTS, 0);
+    // SAFETY: no interpreter has been initialised, by the caller.
+    let gathered = job.contains_key(serve::KIND).then(|| unsafe { serve::Gathered::begin() });
     // SAFETY: by the caller.
     let has_site = match unsafe { interpreter::initialise(argc, argv) } {
         Ok(has_site) => has_site,
@@ -141,7 +143,7 @@ unsafe fn freeze(
     // SAFETY: the interpreter is initialised and this thread holds the GIL, now and in everything below.
     unsafe {
         processor::go_on();
-        still::prepare_and_stand_still(freezer, job, &environment)
+        still::prepare_and_stand_still(freezer, job, &environment, gathered)
     }
 }
 

@@ -9,12 +9,14 @@
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
 //! | `rehearsal.rs` | which pages every program writes to |
+//! | `arenas.rs` | the memory of Python's small objects, in one piece |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
 //! | `linux.rs` | all that is asked of Linux alone |
 //!
 //! What happens then in the interpreter is what happens after a thaw: `thawed.rs`.
 
+mod arenas;
 mod arguments;
 mod branch;
 mod channel;
@@ -26,18 +28,31 @@ mod template;
 mod terminal;
 mod world;
 
+pub use arenas::Gathered;
+
 use crate::job::{Freezer, Note};
 use crate::thawed::Prepared;
 use std::ffi::c_int;
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+/// The job's name for an interpreter that becomes a template.
+pub const KIND: &[u8] = b"template";
+
 /// The process that forked this one for a program; 0 where nobody did.
 static PARENT: AtomicI32 = AtomicI32::new(0);
 
+/// What becomes a template.
+pub struct Origin {
+    /// The process that has forked this one, and ends.
+    pub interpreter: libc::pid_t,
+    /// Where its objects lie.
+    pub gathered: Option<Gathered>,
+}
+
 /// Serves as a template, and never returns.
 ///
-/// `held` is the descriptor of libffi, if there is one; `interpreter` the process that has forked this one, and ends.
+/// `held` is the descriptor of libffi, if there is one.
 ///
 /// # Safety
 /// GIL, in the only thread; no Python frame is active.
@@ -45,7 +60,7 @@ pub unsafe fn serve(
     mut freezer: Freezer,
     prepared: &Prepared,
     held: Option<&crate::descriptor::Held>,
-    interpreter: libc::pid_t,
+    origin: Origin,
 ) -> ! {
     // SAFETY: the calls ask for ids; the rest by the caller.
     unsafe {
@@ -58,7 +73,10 @@ pub unsafe fn serve(
         if freezer.send(&[note]).is_err() {
             libc::_exit(crate::EXIT_NOT_PREPARED)
         }
-        outlive(interpreter);
+        outlive(origin.interpreter);
+        let arenas = origin.gathered.map_or_else(Vec::new, |gathered| gathered.end());
+        linux::move_to_file(arenas);
+        linux::memory::use_huge_pages();
         template::Template::new(freezer.into_socket().into_raw_fd(), prepared, held).run()
     }
 }

@@ -107,6 +107,7 @@ pub unsafe fn prepare_and_stand_still(
     mut freezer: Freezer,
     job: &Job,
     environment: &Snapshot,
+    gathered: Option<serve::Gathered>,
 ) -> c_int {
     // SAFETY: GIL by the caller.
     unsafe {
@@ -116,7 +117,8 @@ pub unsafe fn prepare_and_stand_still(
             let _ = freezer.send(&[Note::refused(reason)]);
             return EXIT_NOT_PREPARED;
         }
-        prepare(freezer, job, environment, (namespace, functions), None)
+        let begun = Begun { namespace, functions, gathered };
+        prepare(freezer, job, environment, begun, None)
     }
 }
 
@@ -129,17 +131,28 @@ pub unsafe fn prepare_more(freezer: Freezer, job: &Job, template: &Prepared) -> 
     unsafe {
         let variables = job.get(VARIABLE.as_bytes()).map_or(&[][..], Vec::as_slice);
         let environment = Snapshot::of(variables);
+        let gathered = Some(serve::Gathered::begin());
         let (namespace, functions) = (template.namespace.again(), template.functions.again());
         let grow = namespace.entry(c"grow");
         if grow.and_then(|grow| grow.call_with(&environment.to_dict(), &functions)).is_none() {
             ffi::PyErr_Print();
             return EXIT_NOT_PREPARED;
         }
-        prepare(freezer, job, &environment, (namespace, functions), Some(template))
+        let begun = Begun { namespace, functions, gathered };
+        prepare(freezer, job, &environment, begun, Some(template))
     }
 }
 
-/// The namespace and the functions are those of our own Python code. With `template`, this process was forked from that.
+/// What is there before anything is imported.
+struct Begun {
+    /// Those of our own Python code.
+    namespace: Object,
+    functions: Object,
+    /// Where objects lie, of a template.
+    gathered: Option<serve::Gathered>,
+}
+
+/// With `template`, this process was forked from that.
 ///
 /// # Safety
 /// As for [`prepare_and_stand_still`].
@@ -147,7 +160,7 @@ unsafe fn prepare(
     mut freezer: Freezer,
     job: &Job,
     environment: &Snapshot,
-    (namespace, functions): (Object, Object),
+    Begun { namespace, functions, gathered }: Begun,
     template: Option<&Prepared>,
 ) -> c_int {
     // SAFETY: GIL by the caller.
@@ -181,7 +194,7 @@ unsafe fn prepare(
         processor::end();
         let held_number = held.as_ref().map_or(0, |held| held.number());
         if calling == Calling::Template {
-            serve::serve(freezer, &prepared, held.as_ref(), interpreter)
+            serve::serve(freezer, &prepared, held.as_ref(), serve::Origin { interpreter, gathered })
         }
         (*CONTEXT.get().cast::<Context>()).reopened = held_number;
         let registers = ptr::addr_of_mut!((*CONTEXT.get().cast::<Context>()).registers);

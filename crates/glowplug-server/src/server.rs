@@ -15,6 +15,7 @@ use branches::Branches;
 use clients::Clients;
 use glowplug_linux::identity::Identity;
 use glowplug_linux::signals::Signals;
+use glowplug_linux::surroundings::Memory;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::io;
@@ -246,16 +247,18 @@ impl<I: Inputs> Server<I> {
 
     fn report(&self) -> Report {
         let workers = |pids: Vec<u32>| pids.into_iter().map(Worker::of).collect();
-        let template = Worker::of(self.template.pid());
+        let template = self.template.pid();
+        // The extension's `serve/memory_file.rs` gives it this name.
+        let memory = Memory::with_file(template, &format!("glowplug-{template}"));
         Report {
             target: self.settings.target.clone(),
             python: self.settings.python.clone(),
             preload: self.settings.preload.clone(),
             extends: self.settings.extends.clone(),
             server: std::process::id(),
-            template: template.pid,
-            template_private: template.private,
-            template_shared: template.shared,
+            template,
+            template_private: memory.private,
+            template_shared: memory.shared,
             wanted_spares: self.settings.spares,
             spares: workers(
                 self.spares.iter().filter(|spare| spare.ready).map(|spare| spare.pid).collect(),

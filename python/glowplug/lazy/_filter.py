@@ -43,6 +43,9 @@ def matcher(entries):
     known = {}
 
     def matches(name):
+        # A namespace that `exec` runs code in need not have a name.
+        if not isinstance(name, str):
+            return False
         if name not in known:
             known[name] = any(_matches(entry, name) for entry in entries)
         return known[name]

@@ -15,9 +15,9 @@ from lazily import NATIVE, one_of
 
 _STATEMENT = re.compile(
     # At the start of a line, or the whole of a string that is executed.
-    r"(?P<before>^[ \t]*|(?<=exec\(\")|(?<=exec\(f\"))lazy "
+    r"(?P<before>^[ \t]*|(?<=exec\(\")|(?<=exec\(f\")|(?<=exec\('))lazy "
     r"(?P<statement>(?:import (?P<modules>[\w., {}]+?)(?: as [\w{}]+)?(?:[ ]*#.*)?"
-    r"|from (?P<source>[\w.{}]+) import [^\"\n]*))(?=$|\")",
+    r"|from (?P<source>[\w.{}]+) import [^\"'\n]*))(?=$|[\"'])",
     re.MULTILINE,
 )
 
@@ -51,6 +51,8 @@ def _marked(found: re.Match[str]) -> str:
     else:
         names = repr(source)
     mark = f"globals().setdefault('__lazy_modules__', []).extend([{names}])"
+    if found.string[: found.start()].endswith("exec('"):
+        mark = mark.replace("'", '"')
     return f"{found['before']}{mark}; {found['statement']}"
 
 

@@ -2,25 +2,29 @@
 //! functions of a module are looked at when it has been loaded, and again at the end.
 
 use crate::api::{self, Owned, Ref, api};
-use crate::names;
 
-/// Where a code object counts how often it began to run.
+/// Where a code object (`struct PyCodeObject`) of a CPython has what. Its attributes say the same, at fifty times the price.
 #[derive(Clone, Copy)]
-struct Counter {
-    /// Bytes from its beginning.
-    offset: usize,
-    /// Whether it is a C `short` rather than an `int`.
+struct Layout {
+    /// Bytes from its beginning to how often it began to run.
+    counter: usize,
+    /// Whether that is a C `short` rather than an `int`.
     short: bool,
     /// The value at which it stops.
     limit: i32,
+    /// Bytes to `co_flags`.
+    flags: usize,
+    /// Bytes to `co_consts`.
+    constants: usize,
 }
 
-/// `co_opcache_flag` of `struct PyCodeObject` in 3.9 and 3.10: up to `OPCACHE_MIN_RUNS`.
-const OPCACHE_FLAG: Counter = Counter { offset: 168, short: false, limit: 1024 };
-/// `co_warmup` in 3.11: from -8 up to 0, when the code is quickened.
-const WARMUP: Counter = Counter { offset: 52, short: true, limit: 0 };
+/// 3.9 and 3.10: `co_opcache_flag` goes up to `OPCACHE_MIN_RUNS`.
+const OPCACHE_FLAG: Layout =
+    Layout { counter: 168, short: false, limit: 1024, flags: 36, constants: 56 };
+/// 3.11: `co_warmup` goes from -8 up to 0, when the code is quickened.
+const WARMUP: Layout = Layout { counter: 52, short: true, limit: 0, flags: 48, constants: 24 };
 
-fn counter() -> Option<Counter> {
+fn layout() -> Option<Layout> {
     match api::minor() {
         9 | 10 => Some(OPCACHE_FLAG),
         11 => Some(WARMUP),
@@ -30,7 +34,7 @@ fn counter() -> Option<Counter> {
 
 /// Whether this CPython counts.
 pub fn can_count() -> bool {
-    counter().is_some()
+    layout().is_some()
 }
 
 /// A function's code, and how often it had run when its module had been loaded.
@@ -45,51 +49,51 @@ unsafe impl Send for Counted {}
 
 /// Whether a function has run since. Needs no GIL.
 pub fn counted(function: &Counted) -> bool {
-    counter().is_some_and(|counter| read(function.code.get(), counter) != function.before)
+    layout().is_some_and(|layout| count(function.code.get(), layout) != function.before)
 }
 
-fn read(code: Ref, counter: Counter) -> i32 {
-    // SAFETY: a live code object of a CPython with this counter at this place.
-    unsafe {
-        let place = code.cast::<u8>().add(counter.offset);
-        if counter.short {
-            i32::from(place.cast::<i16>().read())
-        } else {
-            place.cast::<i32>().read()
-        }
+fn count(code: Ref, layout: Layout) -> i32 {
+    if layout.short {
+        i32::from(field::<i16>(code, layout.counter))
+    } else {
+        field(code, layout.counter)
     }
+}
+
+/// A field of a code object of which the layout is known.
+fn field<T: Copy>(code: Ref, offset: usize) -> T {
+    // SAFETY: a live code object of a CPython that has a `T` at this place of it, as `Layout` says.
+    unsafe { code.cast::<u8>().add(offset).cast::<T>().read() }
 }
 
 /// The functions in a module's code that still count.
 pub fn of_functions(code: Ref) -> Vec<Counted> {
     let mut found = Vec::new();
-    if let Some(counter) = counter() {
-        look_through(code, counter, &mut found);
+    if let Some(layout) = layout()
+        && api::CODE.is_that_of(code)
+    {
+        look_through(code, layout, &mut found);
     }
     found.shrink_to_fit();
     found
 }
 
-fn look_through(code: Ref, counter: Counter, found: &mut Vec<Counted>) {
+fn look_through(code: Ref, layout: Layout, found: &mut Vec<Counted>) {
     /// `CO_OPTIMIZED`: code of a function, rather than of a module or a class.
-    const FUNCTION: i64 = 1;
-    let Some(constants) = names::CONSTANTS.of(code) else { return };
+    const FUNCTION: i32 = 1;
+    let constants: Ref = field(code, layout.constants);
     // SAFETY: a tuple, and called with the GIL.
-    let count = unsafe { (api().PyTuple_Size)(constants.get()) };
-    for index in 0..count {
+    let length = unsafe { (api().PyTuple_Size)(constants) };
+    for index in 0..length {
         // SAFETY: as above; the item is borrowed from the tuple.
-        let constant = unsafe { (api().PyTuple_GetItem)(constants.get(), index) };
+        let constant = unsafe { (api().PyTuple_GetItem)(constants, index) };
         if !api::CODE.is_that_of(constant) {
             continue;
         }
-        let flags = names::FLAGS
-            .of(constant)
-            // SAFETY: an int.
-            .map_or(0, |flags| unsafe { (api().PyLong_AsLong)(flags.get()) });
-        let before = read(constant, counter);
-        if flags & FUNCTION != 0 && before < counter.limit {
+        let before = count(constant, layout);
+        if field::<i32>(constant, layout.flags) & FUNCTION != 0 && before < layout.limit {
             found.extend(Owned::borrowed(constant).map(|code| Counted { code, before }));
         }
-        look_through(constant, counter, found);
+        look_through(constant, layout, found);
     }
 }

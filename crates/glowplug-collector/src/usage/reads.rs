@@ -10,7 +10,7 @@ use crate::api::{self, Object, Ref, api};
 use crate::snapshot::Sample;
 use core::ffi::c_void;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 type GetAttribute = unsafe extern "C" fn(Ref, Ref) -> Ref;
 
@@ -60,6 +60,10 @@ pub fn can_watch(object: Ref) -> bool {
     }
 }
 
+/// Places for the modules of a small program: a power of two. One page, as each that is touched for the first time costs a fault.
+const FEW_PLACES: usize = 1 << 9;
+/// With more modules than this they are looked up in the large table.
+const FEW: usize = FEW_PLACES / 2;
 /// Places for modules: a power of two, so that there is room for 5,000 of them in a table that is rarely half full.
 const PLACES: usize = 1 << 14;
 /// More are not watched.
@@ -69,14 +73,30 @@ const SETTLED: usize = 1;
 
 /// Addresses of modules, each behind where its hash says.
 static TABLE: [AtomicUsize; PLACES] = [const { AtomicUsize::new(0) }; PLACES];
+/// The same, while there are few.
+static SMALL_TABLE: [AtomicUsize; FEW_PLACES] = [const { AtomicUsize::new(0) }; FEW_PLACES];
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
+/// Whether the large table is in use.
+static ARE_MANY: AtomicBool = AtomicBool::new(false);
 
 /// The place of an address, or the free one where it would be.
 #[inline]
 fn place(address: usize) -> &'static AtomicUsize {
+    if ARE_MANY.load(Ordering::Acquire) {
+        place_in(&TABLE, address)
+    } else {
+        place_in(&SMALL_TABLE, address)
+    }
+}
+
+#[inline]
+fn place_in<const PLACES: usize>(
+    table: &'static [AtomicUsize; PLACES],
+    address: usize,
+) -> &'static AtomicUsize {
     let mut index = (address >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     loop {
-        let place = &TABLE[index % PLACES];
+        let place = &table[index % PLACES];
         let found = place.load(Ordering::Relaxed);
         if found & !SETTLED == address || found == 0 {
             return place;
@@ -85,12 +105,31 @@ fn place(address: usize) -> &'static AtomicUsize {
     }
 }
 
+/// Goes over to the large table. The caller holds the GIL; without one, a module that another thread adds at the same moment is not
+/// watched.
+#[cold]
+fn become_many() {
+    for place in &SMALL_TABLE {
+        let entry = place.load(Ordering::Relaxed);
+        if entry != 0 {
+            place_in(&TABLE, entry & !SETTLED).store(entry, Ordering::Relaxed);
+        }
+    }
+    ARE_MANY.store(true, Ordering::Release);
+}
+
 /// Watches a module, also one in the place of one that is gone. Whether there is room.
 pub fn watch(module: Ref) -> bool {
-    let place = place(module as usize);
-    if place.load(Ordering::Relaxed) == 0 && TAKEN.fetch_add(1, Ordering::Relaxed) >= MOST {
-        return false;
+    if place(module as usize).load(Ordering::Relaxed) == 0 {
+        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+        if taken >= MOST {
+            return false;
+        }
+        if taken == FEW {
+            become_many();
+        }
     }
+    let place = place(module as usize);
     place.store(module as usize, Ordering::Relaxed);
     true
 }

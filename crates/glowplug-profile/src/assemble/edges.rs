@@ -82,6 +82,8 @@ impl<'a> Resolver<'a> {
             first: true,
             in_function: site.in_function,
             partial: false,
+            during: if site.in_function { vec![module.parent.unwrap_or(0)] } else { Vec::new() },
+            by: None,
         };
         self.add(edge, site.file);
     }
@@ -113,6 +115,8 @@ impl<'a> Resolver<'a> {
             0 => EdgeKind::Statement,
             _ => EdgeKind::Call,
         };
+        let in_function = record.flags & 1 == 1;
+        let importlib = self.by_name.get("importlib").copied().filter(|_| record.flags & 4 == 4);
         let edge = |module: u32, importer: u32, kind: EdgeKind| Edge {
             importer,
             module,
@@ -121,8 +125,14 @@ impl<'a> Resolver<'a> {
             thread,
             kind,
             first: false,
-            in_function: record.flags & 1 == 1,
+            in_function,
             partial: kind != EdgeKind::Package && open.contains(&module),
+            during: if kind != EdgeKind::Package && in_function {
+                vec![open.last().copied().unwrap_or(0)]
+            } else {
+                Vec::new()
+            },
+            by: importlib.filter(|_| kind != EdgeKind::Package),
         };
         let mut found = Vec::new();
         let members = names.iter().map(|name| format!("{base}.{name}"));
@@ -187,8 +197,13 @@ impl<'a> Resolver<'a> {
                 if edge.kind != EdgeKind::Package
                     && self.edges[known].kind != EdgeKind::Package =>
             {
-                self.edges[known].kind = edge.kind;
-                self.edges[known].partial |= edge.partial;
+                let known = &mut self.edges[known];
+                known.kind = edge.kind;
+                known.partial |= edge.partial;
+                known.by = edge.by;
+                known.during.extend(edge.during);
+                known.during.sort_unstable();
+                known.during.dedup();
             }
             Some(_) => {}
             None => {

@@ -1,50 +1,79 @@
 //! What is still loaded when a module is taken away.
 //!
 //! Without a package there is nothing within it either: an import of `a.b` is one of `a`, too. So a package is taken away with all
-//! that its name stands in front of, which dominators cannot express: a module within it may well be imported past its body. This
-//! is a search of the graph for each package; a module that is no package needs none.
+//! that its name stands in front of. An import in a function is carried out if somebody calls the function, and one by importlib if
+//! that is there. Dominators express neither, so this is a search of the graph for each module.
 
 use super::Own;
-use crate::model::{Process, Saving};
+use crate::model::{Edge, Process, Saving};
 
 /// The import graph, to be searched.
 pub struct Removal<'a> {
     process: &'a Process,
-    imports: Vec<Vec<u32>>,
+    /// By module, the edges that its being loaded is a condition of.
+    conditions: Vec<Vec<&'a Edge>>,
     roots: Vec<u32>,
+}
+
+/// What is loaded, and what is taken away.
+struct Search {
+    is_loaded: Vec<bool>,
+    is_removed: Vec<bool>,
+}
+
+impl Search {
+    fn new(modules: usize) -> Search {
+        Search { is_loaded: vec![false; modules], is_removed: vec![false; modules] }
+    }
+
+    /// Whether all that an import needs is loaded.
+    fn is_carried_out(&self, edge: &Edge) -> bool {
+        let is_loaded = |&module: &u32| self.is_loaded[module as usize];
+        is_loaded(&edge.importer)
+            && (edge.during.is_empty() || edge.during.iter().any(is_loaded))
+            && edge.by.as_ref().is_none_or(is_loaded)
+    }
 }
 
 impl<'a> Removal<'a> {
     /// The graph of a process.
     pub fn of(process: &'a Process) -> Removal<'a> {
-        let mut imports = vec![Vec::new(); process.modules.len()];
+        let mut conditions = vec![Vec::new(); process.modules.len()];
         for edge in &process.edges {
-            imports[edge.importer as usize].push(edge.module);
+            let others = edge.during.iter().chain(&edge.by);
+            for &module in std::iter::once(&edge.importer).chain(others) {
+                conditions[module as usize].push(edge);
+            }
         }
-        let mut removal = Removal { process, imports, roots: vec![0] };
+        let mut removal = Removal { process, conditions, roots: vec![0] };
         removal.attach();
         removal
     }
 
     /// Modules that no recorded import leads to are the program's own.
     fn attach(&mut self) {
-        let mut seen = vec![false; self.imports.len()];
-        self.reach(0, &mut seen);
-        for module in 1..self.imports.len() as u32 {
-            if !seen[module as usize] {
+        let mut search = Search::new(self.conditions.len());
+        self.load(0, &mut search);
+        for module in 1..self.conditions.len() as u32 {
+            if !search.is_loaded[module as usize] {
                 self.roots.push(module);
-                self.reach(module, &mut seen);
+                self.load(module, &mut search);
             }
         }
     }
 
-    /// Marks what a module leads to; what is marked is not entered.
-    fn reach(&self, from: u32, seen: &mut [bool]) {
-        let mut left = vec![from];
+    /// Loads a module and what it leads to, past what is taken away.
+    fn load(&self, root: u32, search: &mut Search) {
+        let mut left = vec![root];
         while let Some(module) = left.pop() {
-            if !std::mem::replace(&mut seen[module as usize], true) {
-                left.extend(&self.imports[module as usize]);
+            let index = module as usize;
+            if search.is_removed[index] || std::mem::replace(&mut search.is_loaded[index], true) {
+                continue;
             }
+            let carried_out = self.conditions[index].iter().filter(|edge| {
+                !search.is_loaded[edge.module as usize] && search.is_carried_out(edge)
+            });
+            left.extend(carried_out.map(|edge| edge.module));
         }
     }
 
@@ -60,24 +89,21 @@ impl<'a> Removal<'a> {
         std::iter::once(module).chain(others).collect()
     }
 
-    /// What is not loaded without a module, the module first.
+    /// What is not loaded without a module, the module first; without the program, nothing is.
     pub fn lost(&self, module: u32) -> Vec<u32> {
-        let mut seen = vec![false; self.imports.len()];
+        if module == 0 {
+            return (0..self.conditions.len() as u32).collect();
+        }
+        let mut search = Search::new(self.conditions.len());
         for inside in self.within(module) {
-            seen[inside as usize] = true;
+            search.is_removed[inside as usize] = true;
         }
-        let removed = seen.clone();
         for &root in &self.roots {
-            self.reach(root, &mut seen);
+            self.load(root, &mut search);
         }
-        let others = (1..seen.len() as u32)
-            .filter(|&other| other != module && (removed[other as usize] || !seen[other as usize]));
+        let others = (1..self.conditions.len() as u32)
+            .filter(|&other| other != module && !search.is_loaded[other as usize]);
         std::iter::once(module).chain(others).collect()
-    }
-
-    /// Whether a module has others within it.
-    pub fn is_package(&self, module: u32) -> bool {
-        self.within(module).len() > 1
     }
 }
 

@@ -129,6 +129,8 @@ fn edges(
         first,
         in_function: false,
         partial: false,
+        during: Vec::new(),
+        by: None,
     };
     let loads = modules.iter().enumerate().skip(1);
     let mut edges: Vec<_> =

@@ -128,10 +128,7 @@ pub unsafe fn remove(frozen: &Frozen) -> Left {
     // SAFETY: GIL by the caller; sys.modules is a dict, and the entries are copied before it changes.
     unsafe {
         let modules = ffi::PyImport_GetModuleDict();
-        let mut new: Vec<(Object, Object)> = entries(modules)
-            .filter(|&(_, module)| !frozen.contains(module))
-            .filter_map(|(name, module)| Object::borrowed(name).zip(Object::borrowed(module)))
-            .collect();
+        let mut new = newer(modules, frozen);
         let none = object::none();
         let mut left = Vec::new();
         for (name, module) in new.drain(..) {
@@ -144,6 +141,30 @@ pub unsafe fn remove(frozen: &Frozen) -> Left {
         drop(new);
         ffi::PyErr_Clear();
         Left { new: left, frozen: empty(modules) }
+    }
+}
+
+/// The entries of sys.modules that came after the freeze.
+///
+/// # Safety
+/// GIL; `modules` is a dict.
+unsafe fn newer(modules: *mut ffi::PyObject, frozen: &Frozen) -> Vec<(Object, Object)> {
+    let collect = |entries: &mut dyn Iterator<Item = (*mut ffi::PyObject, *mut ffi::PyObject)>| {
+        entries
+            .filter(|&(_, module)| !frozen.contains(module))
+            // SAFETY: GIL by the caller; what a dict holds is alive.
+            .filter_map(|(name, module)| unsafe {
+                Object::borrowed(name).zip(Object::borrowed(module))
+            })
+            .collect()
+    };
+    // SAFETY: by the caller; nothing changes the dict before the entries are copied.
+    unsafe {
+        #[cfg(all(Py_3_11, not(Py_3_15)))]
+        if let Some(mut entries) = super::table::entries(modules) {
+            return collect(&mut entries);
+        }
+        collect(&mut entries(modules))
     }
 }
 

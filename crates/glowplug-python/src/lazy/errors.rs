@@ -175,7 +175,7 @@ unsafe fn add_cause(raised: &Raised, place: &Place, name: Ptr) {
             ffi::Py_INCREF(cause.value);
             ffi::PyException_SetCause(raised.value, cause.value);
         }
-        cause.drop();
+        cause.forget();
     }
 }
 
@@ -239,7 +239,20 @@ impl Raised {
         unsafe { ffi::PyErr_Restore(self.kind, self.value, self.trace) };
     }
 
-    unsafe fn drop(self) {
+    /// An attribute of the exception.
+    ///
+    /// # Safety
+    /// GIL; there is one.
+    pub unsafe fn attribute(&self, name: &CStr) -> Option<Object> {
+        // SAFETY: by the caller; the value is live.
+        unsafe { Object::borrowed(self.value)?.attribute(name) }
+    }
+
+    /// Lets it go.
+    ///
+    /// # Safety
+    /// GIL.
+    pub unsafe fn forget(self) {
         // SAFETY: GIL by the caller; the references are ours.
         unsafe {
             for object in [self.kind, self.value, self.trace] {

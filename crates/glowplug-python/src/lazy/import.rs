@@ -5,7 +5,7 @@ use super::pending::Pending;
 use super::presence::Presence;
 use super::reference::{self, Statement};
 use super::state::{self, Mode, State};
-use super::{Ptr, errors, modules, statement, store};
+use super::{Ptr, errors, modules, statement, store, taken};
 use crate::object::Object;
 use pyo3_ffi as ffi;
 use std::ffi::{c_char, c_int};
@@ -156,11 +156,11 @@ unsafe fn lazily(state: &State, arguments: &Arguments) -> Result<Option<Object>,
             return Ok(None);
         }
         let Running { stores, whole, code, offset } = running;
+        note_lazy(state, &absolute, presence, fromlist, (&code, offset));
         if modules::is_submodule(&absolute) {
             let place = errors::place_of(&code, offset);
             modules::promise_submodules(state, &absolute, &modules::Promise { place, whole });
         }
-        note_lazy(state, &absolute, presence, fromlist);
         let made = reference::to_statement(Statement {
             name,
             absolute,
@@ -366,8 +366,15 @@ unsafe fn passes_filter(
     }
 }
 
-/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded; `presence` is that of the module itself.
-unsafe fn note_lazy(state: &State, absolute: &Object, presence: Presence, fromlist: Ptr) {
+/// Adds what a statement imports to `lazy_modules`, as far as it is not loaded, and to what is taken from packages; `presence` is that of the
+/// module itself.
+unsafe fn note_lazy(
+    state: &State,
+    absolute: &Object,
+    presence: Presence,
+    fromlist: Ptr,
+    (code, offset): (&Object, usize),
+) {
     // SAFETY: GIL by the caller.
     unsafe {
         let add = |name: Ptr, presence: Presence| {
@@ -375,13 +382,16 @@ unsafe fn note_lazy(state: &State, absolute: &Object, presence: Presence, fromli
         };
         let mut added = add(absolute.as_ptr(), presence);
         if !fromlist.is_null() && ffi::PyTuple_Check(fromlist) != 0 {
+            let place = errors::place_of(code, offset);
             for i in 0..ffi::PyTuple_Size(fromlist) {
                 let name = ffi::PyTuple_GetItem(fromlist, i);
                 let format: *const c_char = c"%U.%U".as_ptr();
                 let full =
                     Object::owned(ffi::PyUnicode_FromFormat(format, absolute.as_ptr(), name));
-                added &=
-                    full.is_some_and(|full| add(full.as_ptr(), Presence::of(state, full.as_ptr())));
+                added &= full.is_some_and(|full| {
+                    taken::note(state, name, &full, &place);
+                    add(full.as_ptr(), Presence::of(state, full.as_ptr()))
+                });
             }
         }
         if !added {
@@ -432,7 +442,7 @@ pub unsafe fn with_standard_finders(import: impl FnOnce() -> Option<Object>) -> 
 pub unsafe fn watch_finders(state: &State) {
     // SAFETY: GIL by the caller.
     unsafe {
-        let list = ffi::PySys_GetObject(c"meta_path".as_ptr());
+        let list = ffi::PyDict_GetItemWithError(state.sys, state.names.meta_path);
         if list.is_null() || ffi::PyList_Check(list) == 0 {
             return;
         }

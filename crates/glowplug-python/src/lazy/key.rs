@@ -1,7 +1,7 @@
 //! The keys that stand for pending names among the builtins.
 
 use super::state::{self, State};
-use super::{Ptr, reference, types};
+use super::{Ptr, concerned, reference, types};
 use crate::object::Object;
 use pyo3_ffi as ffi;
 use std::ffi::c_int;
@@ -56,6 +56,7 @@ pub unsafe fn ensure(state: &State, name: Ptr) -> bool {
             0 => {}
             _ => return false,
         }
+        concerned::add(name);
         let kind = TYPE.load(Ordering::Relaxed).cast::<ffi::PyObject>();
         let end = ptr::null_mut::<ffi::PyObject>();
         let key = Object::owned(ffi::PyObject_CallFunctionObjArgs(kind, name, end));

@@ -4,7 +4,7 @@ use super::pending::Pending;
 use super::presence::Presence;
 use super::reference::{self, View};
 use super::state::{self, State};
-use super::{Ptr, errors, types};
+use super::{Ptr, concerned, errors, taken, types};
 use crate::object::Object;
 use pyo3_ffi as ffi;
 use std::ptr;
@@ -66,6 +66,9 @@ unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {
     // SAFETY: called by CPython with the GIL; subclasses of the module type inherit it.
     unsafe {
         let original = ORIGINALS.get().expect("installed").attribute;
+        if !concerned::may_hold(name) {
+            return original(module, name);
+        }
         let Some(state) = state::get() else { return original(module, name) };
         let dict = ffi::PyModule_GetDict(module);
         if dict.is_null() {
@@ -92,7 +95,11 @@ unsafe extern "C" fn get_attribute(module: Ptr, name: Ptr) -> Ptr {
                 Err(()) => return ptr::null_mut(),
             }
         }
-        original(module, name)
+        let found = original(module, name);
+        if found.is_null() && ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
+            return taken::load(state, module, dict, name).map_or(found, Object::into_ptr);
+        }
+        found
     }
 }
 
@@ -316,6 +323,7 @@ pub unsafe fn promise_submodules(state: &State, absolute: &Object, promise: &Pro
             let (Some(parent), Some(child)) = (part(0, dot), part(dot + 1, end)) else { return };
             let children = ffi::PyDict_GetItemWithError(state.submodules, parent.as_ptr());
             let children = Object::borrowed(children).unwrap_or_else(|| crate::object::dict());
+            concerned::add(child.as_ptr());
             ffi::PyDict_SetItem(children.as_ptr(), child.as_ptr(), promise.as_ptr());
             ffi::PyDict_SetItem(state.submodules, parent.as_ptr(), children.as_ptr());
             end = dot;

@@ -29,6 +29,7 @@ pub struct Names {
     pub all: Ptr,
     pub spec: Ptr,
     pub initialising: Ptr,
+    pub meta_path: Ptr,
 }
 
 /// The mechanism, installed.
@@ -53,6 +54,10 @@ pub struct State {
     pub quiet: Cell<u32>,
     /// Submodules that `import a.b` has promised, by parent: a dict of sets.
     pub submodules: Ptr,
+    /// What lazy statements take from packages, by absolute names, and where these stand: a dict.
+    pub taken: Ptr,
+    /// Which of these are being imported, each with its thread.
+    pub taking: RefCell<Vec<(usize, Object)>>,
     /// `lazy_modules`: a set of the names of modules that are pending somewhere.
     pub lazy_modules: Ptr,
     /// Pending names by module.
@@ -68,6 +73,8 @@ pub struct State {
     pub import: Cell<Ptr>,
     /// CPython's own `__import__`.
     pub native_import: Ptr,
+    /// The dict of the module `sys`.
+    pub sys: Ptr,
     /// The class of the specs that importlib makes.
     pub module_spec: Ptr,
     /// How many entries of sys.meta_path have been looked at.
@@ -118,6 +125,8 @@ impl State {
                 answered: Cell::new(std::ptr::null_mut()),
                 quiet: Cell::new(0),
                 submodules: object::dict().into_ptr(),
+                taken: object::dict().into_ptr(),
+                taking: RefCell::default(),
                 lazy_modules: object::set_of_strings().into_ptr(),
                 table: Table::default(),
                 #[cfg(Py_3_12)]
@@ -133,9 +142,11 @@ impl State {
                     all: intern(c"__all__"),
                     spec: intern(c"__spec__"),
                     initialising: intern(c"_initializing"),
+                    meta_path: intern(c"meta_path"),
                 },
                 import: Cell::new(std::ptr::null_mut()),
                 native_import: ffi::PyDict_GetItemString(real_builtins(), c"__import__".as_ptr()),
+                sys: dict_of(c"sys"),
                 module_spec: module_spec(),
                 finders: Cell::new((std::ptr::null_mut(), 0)),
             }))
@@ -183,11 +194,14 @@ impl State {
 /// # Safety
 /// GIL.
 pub unsafe fn real_builtins() -> Ptr {
-    // SAFETY: GIL by the caller; the interpreter keeps its builtins for as long as it lives.
-    unsafe {
-        let module = ffi::PyImport_AddModule(c"builtins".as_ptr());
-        ffi::PyModule_GetDict(module)
-    }
+    // SAFETY: by the caller.
+    unsafe { dict_of(c"builtins") }
+}
+
+/// The dict of a module that the interpreter keeps for as long as it lives.
+unsafe fn dict_of(module: &std::ffi::CStr) -> Ptr {
+    // SAFETY: GIL by the caller.
+    unsafe { ffi::PyModule_GetDict(ffi::PyImport_AddModule(module.as_ptr())) }
 }
 
 /// `importlib.machinery.ModuleSpec`, which lives as long as the interpreter; NULL where there is none.

@@ -6,14 +6,17 @@
 //! | `group.rs` | a process group that nobody leads |
 //! | `layout.rs` | what the kernel tells of a process's arguments, environment and stack |
 //! | `memory.rs` | which pages a process has to itself; huge pages |
+//! | `memory_file.rs` | a template's heap in a file, so that a fork has no page table to copy |
 
 pub mod control_group;
 mod group;
 mod layout;
 pub mod memory;
+mod memory_file;
 
 pub use group::join_one_of_its_own;
 pub use layout::Layout;
+pub use memory_file::move_to_file;
 
 use std::ffi::{c_int, c_short};
 use std::os::fd::RawFd;

@@ -1,6 +1,6 @@
 //! The template's loop. It has one thread and does nothing but fork, and look after what it has forked.
 
-use super::linux::{self, Heard, end_signal, memory, stop_signal};
+use super::linux::{self, Heard, end_signal, stop_signal};
 use super::{channel, spare};
 use crate::descriptor::Held;
 use crate::thawed::Prepared;
@@ -55,7 +55,6 @@ impl<'p> Template<'p> {
         unsafe {
             // Nobody's working directory is kept busy.
             libc::chdir(c"/".as_ptr());
-            memory::use_huge_pages();
             let spares = spare::Spares::new(prepared, held);
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut set);

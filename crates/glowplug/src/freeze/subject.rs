@@ -253,6 +253,9 @@ fn job<'a>(recipe: &'a Recipe, apart: &'a Apart, look: Look) -> Vec<(&'a str, &'
     if let Some(level) = recipe.cpu {
         job.push(("cpu", level.name().as_bytes()));
     }
+    if recipe.stays_in_memory {
+        job.push(("template", &[][..]));
+    }
     if recipe.settings_apart {
         job.push(("settings", &[][..]));
     }

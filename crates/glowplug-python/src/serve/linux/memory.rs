@@ -21,10 +21,14 @@ const PRESENT: u64 = 1 << 63;
 const OF_FILE: u64 = 1 << 61;
 const EXCLUSIVE: u64 = 1 << 56;
 
+/// Memory from an address up to another.
+pub type Range = (usize, usize);
+
 /// The memory of a process.
 pub struct Memory {
     page_map: File,
-    writable: Vec<(usize, usize)>,
+    writable: Vec<Range>,
+    heap: Vec<Range>,
 }
 
 /// A page.
@@ -55,12 +59,22 @@ impl Memory {
     pub fn of(process: &str) -> io::Result<Memory> {
         let maps = std::fs::read_to_string(format!("/proc/{process}/maps"))?;
         let page_map = File::open(format!("/proc/{process}/pagemap"))?;
-        Ok(Memory { page_map, writable: maps.lines().filter_map(writable_private).collect() })
+        let heap = maps.lines().filter(|line| line.ends_with("[heap]"));
+        Ok(Memory {
+            page_map,
+            writable: maps.lines().filter_map(writable_private).collect(),
+            heap: heap.filter_map(writable_private).collect(),
+        })
     }
 
     /// The ranges that can be written and are shared with nobody: start and end, in order.
-    pub fn writable(&self) -> &[(usize, usize)] {
+    pub fn writable(&self) -> &[Range] {
         &self.writable
+    }
+
+    /// The memory below the program break, where libc's heap begins.
+    pub fn heap(&self) -> impl Iterator<Item = Range> {
+        self.heap.iter().copied()
     }
 
     /// The pages of a range.
@@ -80,7 +94,7 @@ impl Memory {
 }
 
 /// The range of a line of `maps` whose memory can be written and is private.
-fn writable_private(line: &str) -> Option<(usize, usize)> {
+fn writable_private(line: &str) -> Option<Range> {
     let (range, rest) = line.split_once(' ')?;
     let (start, end) = range.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();
