@@ -20,16 +20,14 @@ import platform
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 # As docs/integrations.md has them.
 MODULES = {
-    "jupyter": "zmq,tornado.ioloop,traitlets.config,pygments.formatters,prompt_toolkit,jedi,"
-    "stack_data",
-    "dask": "pandas,tornado.tcpserver,cloudpickle,yaml,msgpack,jinja2",
+    "jupyter": "ipykernel.ipkernel,ipykernel.zmqshell,ipykernel.parentpoller,IPython",
+    "dask": "distributed.nanny,distributed,pandas",
     "pyspark": "pandas,pyarrow,pyspark.worker,pyspark.daemon",
 }
 # Each is run by the environment's own interpreter with the interpreter to be measured as argument,
@@ -91,6 +89,7 @@ print(time.perf_counter() - began)
 spark.stop()
 """,
 }
+COMMAND = "benches/integrations.py GLOWPLUG PYTHON --json FILE"
 # A start of a program with a few imports, for what a shim costs.
 SCRIPT = "import argparse\nimport email.message\nimport json\nprint(1)\n"
 
@@ -116,7 +115,7 @@ def wait_for_images(env) -> None:
 
 
 def of_program(name: str, glowplug: str, python: str, rounds: int, folder: Path, env):
-    """Samples of a driver, by the interpreter itself and by a bundle."""
+    """Yields samples of a driver, by the interpreter itself and by a bundle."""
     bundle = str(folder / f"python-{name}")
     words = [glowplug, "bundle", MODULES[name], "-o", bundle, "--python", python]
     subprocess.run(words, env=env, check=True, capture_output=True)
@@ -125,17 +124,15 @@ def of_program(name: str, glowplug: str, python: str, rounds: int, folder: Path,
     for _ in range(2):
         measured([python, driver, bundle], env)
         wait_for_images(env)
-    samples = {"plain": [], "glowplug": []}
     for _ in range(rounds):
         for side, interpreter in (("plain", python), ("glowplug", bundle)):
             said, used = measured([python, driver, interpreter], env)
             took = float(said.split()[-1])
-            samples[side].append({"wall": took, "cpu of all": used["cpu"]})
-    return samples
+            yield side, {"wall": took, "cpu of all": used["cpu"]}
 
 
 def of_shim(glowplug: str, python: str, rounds: int, folder: Path, env):
-    """Samples of starts by plain python, by `glowplug run` and by a shim."""
+    """Yields samples of starts by plain python, by `glowplug run` and by a shim."""
     venvs = {side: folder / side for side in ("bare", "shimmed")}
     for venv in venvs.values():
         subprocess.run([python, "-m", "venv", "--without-pip", venv], env=env, check=True)
@@ -156,11 +153,9 @@ def of_shim(glowplug: str, python: str, rounds: int, folder: Path, env):
         for side, command in sides.items():
             measured(command, environments[side])
         wait_for_images(env)
-    samples = {side: [] for side in sides}
     for _ in range(rounds * 20):
         for side, command in sides.items():
-            samples[side].append(measured(command, environments[side])[1])
-    return samples
+            yield side, measured(command, environments[side])[1]
 
 
 def medians(samples):
@@ -180,7 +175,6 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=[*DRIVERS, "shim"])
     options = parser.parse_args()
     kept = json.loads(options.json.read_text()) if options.json.exists() else {"cases": {}}
-    kept["command"] = "benches/integrations.py " + " ".join(["GLOWPLUG", "PYTHON", *sys.argv[3:]])
     kept["machine"] = f"{os.cpu_count()} processors, {platform.platform()}"
     for name in options.case or [*DRIVERS, "shim"]:
         with tempfile.TemporaryDirectory() as folder:
@@ -188,12 +182,21 @@ def main() -> None:
             env = {**clean, "GLOWPLUG_CACHE_DIR": f"{folder}/cache"}
             arguments = (options.glowplug, options.python, options.rounds, Path(folder), env)
             samples = of_shim(*arguments) if name == "shim" else of_program(name, *arguments)
-        old = kept["cases"].get(name, {}).get("samples", {})
-        for side, more in samples.items():
-            samples[side] = old.get(side, []) + more
-        kept["cases"][name] = {"samples": samples, "medians": medians(samples)}
+            # Each is kept at once: a long bench may be ended from outside.
+            for side, sample in samples:
+                case = kept["cases"].setdefault(name, {"samples": {}})
+                case["command"] = (
+                    f"benches/integrations.py GLOWPLUG PYTHON --json FILE --case {name}"
+                )
+                add(case, side, sample)
+                options.json.write_text(json.dumps(kept, indent=1) + "\n")
         print(name, json.dumps(kept["cases"][name]["medians"]))
-        options.json.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def add(case, side: str, sample) -> None:
+    """Adds a sample of a side to those of a case."""
+    case["samples"].setdefault(side, []).append(sample)
+    case["medians"] = medians(case["samples"])
 
 
 if __name__ == "__main__":

@@ -116,16 +116,21 @@ def wait_until_asleep(pid: int, timeout: float = 60) -> None:
 
 
 def wait_until_busy(pid: int, timeout: float = 60) -> None:
-    """Waits until a process has computed for a few more clock ticks than it has by now, or has
+    """Waits until a program has computed for a few more clock ticks than it has by now, or has
     ended.
     """
-    pid = program_behind(pid)
-    before = int(_stat(pid)[11])
-    _poll(
-        lambda: _stat(pid)[0] in "ZX" or int(_stat(pid)[11]) > before + 2,
-        timeout,
-        f"process {pid} does not compute",
-    )
+    before: dict[int, int] = {}
+
+    def has_computed() -> bool:
+        # What was found may have been another process, which is gone by now.
+        behind = program_behind(pid)
+        try:
+            state, ticks = _stat(behind)[0], int(_stat(behind)[11])
+        except (FileNotFoundError, ProcessLookupError):
+            return not runs(pid)
+        return state == "Z" or ticks > before.setdefault(behind, ticks) + 2
+
+    _poll(has_computed, timeout, f"process {pid} does not compute")
 
 
 def _poll(done: Callable[[], bool], timeout: float, complaint: str) -> None:

@@ -5,6 +5,7 @@ Copied beside a program, which imports it: nothing here may need the rest of the
 
 import itertools
 import sys
+import threading
 import types
 
 _PLAIN = (int, float, complex, str, bytes, type(None), itertools.count)
@@ -42,7 +43,7 @@ def _parts(value, module):
         return
     if isinstance(value, dict):
         for key, inner in list(value.items()):
-            yield "[%r]" % (key if isinstance(key, _PLAIN) else type(key)), inner
+            yield "[%s]" % _name(key), inner
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):
             yield "[%d]" % index, inner
@@ -63,6 +64,13 @@ def _parts(value, module):
                 yield "." + key, inner
     else:
         yield from _of_instance(value)
+
+
+def _name(key):
+    """How a key of a dict is told, which must be the same in each start."""
+    if not isinstance(key, _PLAIN):
+        return repr(type(key))
+    return "this thread" if key == threading.get_ident() else repr(key)
 
 
 def _of_instance(value):

@@ -19,10 +19,10 @@ HOOKS = Path(__file__).parent / "hooks"
 PATIENCE = 280.0
 
 # What docs/integrations.md says to preload.
-JUPYTER = "zmq,tornado.ioloop,traitlets.config,pygments.formatters,prompt_toolkit,jedi,stack_data"
-XDIST = "pytest,_pytest.assertion.rewrite"
+JUPYTER = "ipykernel.ipkernel,ipykernel.zmqshell,ipykernel.parentpoller,IPython"
+XDIST = "pytest,_pytest.assertion.rewrite,xdist.remote"
 CELERY = "kombu.transport.filesystem,billiard.pool,click"
-DASK = "pandas,tornado.tcpserver,cloudpickle,yaml,msgpack,jinja2"
+DASK = "distributed.nanny,distributed,pandas"
 SPARK = "pandas,pyarrow,pyspark.worker,pyspark.daemon"
 
 

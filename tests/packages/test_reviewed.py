@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import re
+import resource
 import subprocess
 import time
 from dataclasses import replace
@@ -20,7 +21,7 @@ import tomllib
 from harness import images, reach
 from harness.build import ROOT
 from harness.clock import write
-from harness.environments import environment
+from harness.environments import environment, in_environment
 from harness.interpreters import by_minor
 from harness.running import Conditions
 
@@ -38,6 +39,7 @@ PROGRAMS = {
     "web": "fastapi, pydantic, lxml.etree, cryptography.fernet, opentelemetry.baggage",
     "more": "aiohttp, rich.style",
     "tools": "httpie.ssl_",
+    "hooks": "distributed, execnet, IPython, jedi, jupyter_client.session, psutil",
     "tensorflow": "tensorflow",
 }
 # Entries by the environment that has them; all others are of the standard library.
@@ -47,6 +49,7 @@ PACKAGES = {
     "web": ("cryptography", "fastapi", "lxml", "opentelemetry", "pydantic", "pydantic_core"),
     "more": ("aiohttp", "rich"),
     "tools": ("httpie",),
+    "hooks": ("IPython", "dask", "distributed", "execnet", "jedi", "jupyter_client", "psutil"),
     "tensorflow": ("tensorflow",),
     "services": ("sanic",),
 }
@@ -159,3 +162,43 @@ def test_year_of_two_digits(starter, built):
     assert inside.plain(script).text() == "1931\n"
     inside.ensure_frozen(script)
     assert inside.start(script, via="thaw").text() == "2031\n"
+
+
+def test_memory_of_workers(starter, built):
+    """distributed goes by the limits of each start."""
+    inside = in_environment(starter, "hooks")
+    script = write(
+        starter.folder / "project" / "main.py",
+        "from distributed import system\nfrom distributed.comm import tcp\n"
+        "print(system.MEMORY_LIMIT, tcp.MEMORY_LIMIT, tcp.MAX_BUFFER_SIZE)\n",
+    )
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_RSS, (1 << 28, 1 << 28))
+
+    plain = inside.both(script, conditions=Conditions(prepare=limit), expect=0)
+    assert plain.text() == f"{1 << 28} {1 << 28} {(1 << 28) / 2}\n"
+
+
+LATER = """\
+import sys
+import types
+from pathlib import Path
+from IPython.core import tips
+
+names = {"sys": sys}
+exec(Path(sys.argv[1]).read_text(), names)
+moment = names["MOMENTS"]["IPython.core.tips"]
+assert moment.holds(tips)
+sys.modules["time"] = types.SimpleNamespace(localtime=lambda: types.SimpleNamespace(tm_year=2101))
+moment.renew(tips, None)
+print([day for day, tip in tips._tips["every_year"].items() if " 100 years ago" in tip])
+"""
+
+
+def test_years_of_tips(starter):
+    """IPython's tips tell of the year of each start."""
+    inside = in_environment(starter, "hooks")
+    renew = ROOT / "crates" / "glowplug-python" / "src" / "python" / "renew.py"
+    outcome = inside.plain(write(starter.folder / "later.py", LATER), str(renew))
+    assert outcome.text() == "[(10, 11), (12, 9)]\n", outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -236,6 +237,28 @@ def test_a_hundred_megabytes_pass(starter):
     )
     data = os.urandom(1 << 20) * 100
     starter.both(script, conditions=Conditions(stdin=data), expect=0)
+
+
+@pytest.mark.both_ways
+def test_a_socket_that_lingers_does_not_hold_up_the_end(starter):
+    """Who closes it would wait for ten minutes; a process that ends does not."""
+    script = write(
+        starter.folder / "program" / "lingers.py",
+        "import socket, struct, sys\n"
+        "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 600))\n"
+        "s.setblocking(False)\n"
+        "try:\n"
+        "    while True:\n"
+        "        s.send(bytes(1 << 20))\n"
+        "except BlockingIOError:\n"
+        "    pass\n"
+        # Python would close its own socket, and wait as well.
+        "s.detach()\n"
+        "print('full')\n",
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        starter.both(script, str(server.getsockname()[1]), expect=0)
 
 
 def test_standard_streams_that_are_closed_stay_closed(starter, script):

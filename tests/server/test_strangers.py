@@ -6,14 +6,18 @@ import ctypes
 import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
+from harness import sandbox
 from harness.clock import write
 from harness.running import Conditions
 from harness.serving import HELLO, connect, report, reports, sockets
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUTS = 0x04000000
+_ADDR_NO_RANDOMIZE = 0x0040000
+_MS_BIND = 0x1000
 
 
 def _no_new_privileges() -> None:
@@ -22,6 +26,26 @@ def _no_new_privileges() -> None:
 
 def _other_namespace() -> None:
     if ctypes.CDLL(None).unshare(_CLONE_NEWUTS) != 0:
+        os._exit(77)
+
+
+def _other_personality() -> None:
+    assert ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE) != -1
+
+
+def _filter_of_calls() -> None:
+    try:
+        sandbox.filter_nothing()
+    except PermissionError:
+        os._exit(77)
+
+
+def _security_label() -> None:
+    """What the kernel tells of the label, where it has no module that gives any."""
+    label = Path(f"label-{os.getpid()}")
+    label.write_text("confined (enforce)\n")
+    told = f"/proc/{os.getpid()}/attr/current".encode()
+    if ctypes.CDLL(None).mount(bytes(label.absolute()), told, None, _MS_BIND, None) != 0:
         os._exit(77)
 
 
@@ -42,8 +66,11 @@ def script(starter):
     [
         (_no_new_privileges, "NoNewPrivs"),
         (_other_namespace, "uts"),
+        (_other_personality, "personality"),
+        (_filter_of_calls, "Seccomp"),
+        (_security_label, "security label"),
     ],
-    ids=["no_new_privs", "namespace"],
+    ids=["no_new_privs", "namespace", "personality", "seccomp", "label"],
 )
 def test_client_with_other_rights(starter, script, prepare, named):
     """It is told why, runs plainly by default, and nothing of the server's is its own."""

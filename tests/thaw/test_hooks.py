@@ -157,6 +157,7 @@ def test_what_hooks_print(hooked, starter, built):
     assert starter.start(script, via="thaw", conditions=how).text() == "thawed\nmain\n"
     write(script.parent / "hooked.py", textwrap.dedent(module) + "print('by the import')\n")
     starter.both(script, conditions=how, expect=0)
+    assert starter.freeze(script, conditions=how).status == 0
     newest = max(starter.images(), key=lambda path: path.stat().st_mtime_ns)
     (kept,) = images.read(newest).meta["apart"]
     assert kept == {"module": "hooked", "cause": "prints"}

@@ -89,6 +89,8 @@ def test_words_of_tensorflow(starter):
         way, outcome = starter.explained(script, "--job=test_gpu")
         assert way == "plain: an argument holds `test_gpu`, which the program's imports look for"
         require_same(found, outcome)
+        forced = starter.start(script, "--job=test_gpu", via=starter.way)
+        assert forced.status == 124 and "`test_gpu`" in forced.errors(), forced
         starter.wait_until_idle()
         assert starter.images() == before
         shown = starter.execute("images", "show", "--inputs", before[0])
@@ -151,4 +153,4 @@ def test_files_are_no_terminals(starter):
     starter.both(script, expect=0)
     if starter.glowplug:
         way, _ = starter.explained(script)
-        assert way.startswith("thawed"), way
+        assert way.startswith("started" if starter.is_served else "thawed"), way

@@ -6,16 +6,13 @@
 //! | `branch.rs` | a forked process that becomes the template of another server |
 //! | `spare.rs` | a forked process: waits for its request and becomes the program |
 //! | `world.rs` | what it takes over from its client beside arguments and environment |
-//! | `control_group.rs` | the client's control groups |
 //! | `descriptors.rs` | the client's descriptors, each under its number |
 //! | `arguments.rs` | arguments and environment, as the kernel would have laid them out |
 //! | `rehearsal.rs` | which pages every program writes to |
-//! | `memory.rs` | which pages a process has to itself; huge pages |
 //! | `arenas.rs` | the memory of Python's small objects, in one piece |
-//! | `memory_file.rs` | a template's heap in a file, so that a fork has no page table to copy |
-//! | `group.rs` | process groups |
 //! | `terminal.rs` | a program that is controlled by a terminal of its own |
 //! | `channel.rs` | sockets that carry descriptors |
+//! | `linux.rs` | all that is asked of Linux alone |
 //!
 //! What happens then in the interpreter is what happens after a thaw: `thawed.rs`.
 
@@ -23,11 +20,8 @@ mod arenas;
 mod arguments;
 mod branch;
 mod channel;
-mod control_group;
 mod descriptors;
-mod group;
-mod memory;
-mod memory_file;
+mod linux;
 mod rehearsal;
 mod spare;
 mod template;
@@ -81,8 +75,8 @@ pub unsafe fn serve(
         }
         outlive(origin.interpreter);
         let arenas = origin.gathered.map_or_else(Vec::new, |gathered| gathered.end());
-        memory_file::move_to_file(arenas);
-        memory::use_huge_pages();
+        linux::move_to_file(arenas);
+        linux::memory::use_huge_pages();
         template::Template::new(freezer.into_socket().into_raw_fd(), prepared, held).run()
     }
 }
@@ -97,8 +91,7 @@ fn outlive(parent: libc::pid_t) {
         if libc::getppid() != parent {
             return;
         }
-        let pidfd = libc::syscall(libc::SYS_pidfd_open, parent, 0) as c_int;
-        if pidfd >= 0 {
+        if let Some(pidfd) = linux::process_descriptor(parent) {
             let mut entry = libc::pollfd { fd: pidfd, events: libc::POLLIN, revents: 0 };
             libc::poll(&raw mut entry, 1, PATIENCE);
             libc::close(pidfd);
@@ -119,8 +112,7 @@ pub fn tell_end(status: c_int) {
         }
         // With the program's end of its terminal, the client closes the other one, which hangs up on the program.
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
-        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
-        let value = libc::sigval { sival_ptr: (status & 0xff) as usize as *mut _ };
-        libc::sigqueue(parent, template::end_signal(), value);
+        descriptors::close_at_end();
+        linux::tell(parent, linux::end_signal(), (status & 0xff) as u8);
     }
 }

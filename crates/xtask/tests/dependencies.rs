@@ -100,22 +100,63 @@ fn forbids_unsafe(root: &Path) -> bool {
     text.lines().any(|line| line == "#![forbid(unsafe_code)]")
 }
 
+/// What only Linux has, as it stands in sources.
+const OF_LINUX: [&str; 17] = [
+    "\"/proc",
+    "\"/sys",
+    "prctl",
+    "PR_SET",
+    "signalfd",
+    "sigqueue",
+    "sigwaitinfo",
+    "SIGRT",
+    "SYS_",
+    "CLONE_",
+    "MADV_",
+    "MSG_CMSG",
+    "MSG_NOSIGNAL",
+    "RDHUP",
+    "memfd",
+    "tiocgptpeer",
+    "subreaper",
+];
+
 /// What a server and its clients need of Linux alone they have from `glowplug-linux`, so that another system needs another such crate.
 #[test]
 fn servers_ask_linux_through_one_crate() {
-    const OF_LINUX: [&str; 7] =
-        ["\"/proc", "\"/sys", "prctl", "signalfd", "tiocgptpeer", "RDHUP", "subreaper"];
     let root = packages().remove("glowplug-server").unwrap().root.join("src");
-    let mut folders = vec![root];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.path().is_dir() {
-                folders.push(entry.path());
-                continue;
-            }
-            let text = std::fs::read_to_string(entry.path()).unwrap();
-            let found: Vec<_> = OF_LINUX.iter().filter(|name| text.contains(**name)).collect();
-            assert!(found.is_empty(), "{} asks for {found:?}", entry.path().display());
-        }
+    for path in files(&root) {
+        asks_nothing_of_linux(&path);
     }
+}
+
+/// What the processes need that a template forks they have from one module, so that another system needs another such module.
+#[test]
+fn forked_processes_ask_linux_through_one_module() {
+    let source = packages().remove("glowplug-python").unwrap().root.join("src");
+    let root = source.join("serve");
+    let module = root.join("linux");
+    let outside: Vec<_> = files(&root)
+        .into_iter()
+        .filter(|path| !path.starts_with(&module) && path.with_extension("") != module)
+        .chain([source.join("serve.rs")])
+        .collect();
+    assert!(module.with_extension("rs").exists() && outside.len() > 5, "{outside:?}");
+    for path in outside {
+        asks_nothing_of_linux(&path);
+    }
+}
+
+fn asks_nothing_of_linux(path: &Path) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let found: Vec<_> = OF_LINUX.iter().filter(|name| text.contains(**name)).collect();
+    assert!(found.is_empty(), "{} asks for {found:?}", path.display());
+}
+
+/// All files below a folder.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, mut found): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    found.extend(folders.iter().flat_map(|folder| files(folder)));
+    found
 }

@@ -178,6 +178,118 @@ class _SklearnSplits:
         native["refill_mt19937"](cls.generator._bit_generator.capsule)
 
 
+class _PsutilTimes:
+    """`cpu_percent` tells what was used since it was called last, or else since the import."""
+
+    names = ("_last_cpu_times", "_last_cpu_times_2")
+    names_of_each = ("_last_per_cpu_times", "_last_per_cpu_times_2")
+
+    @classmethod
+    def holds(cls, module):
+        return all(type(vars(module)[name]) is dict for name in cls.names + cls.names_of_each)
+
+    @classmethod
+    def renew(cls, module, native):
+        for names, is_each in ((cls.names, False), (cls.names_of_each, True)):
+            try:
+                times = module.cpu_times(percpu=is_each)
+            except Exception:
+                # As when it is imported: then the first call counts from itself.
+                times = None
+            for name in names:
+                known = vars(module)[name]
+                known.update(dict.fromkeys(known, times))
+
+
+class _DistributedMemory:
+    """The memory that workers may have is what the resource limits leave."""
+
+    tcp = "distributed.comm.tcp"
+
+    @classmethod
+    def holds(cls, module):
+        limit, tcp = module.memory_limit(), sys.modules.get(cls.tcp)
+        return limit == module.MEMORY_LIMIT and (tcp is None or tcp.MAX_BUFFER_SIZE == limit / 2)
+
+    @classmethod
+    def renew(cls, module, native):
+        limit, tcp = module.memory_limit(), sys.modules.get(cls.tcp)
+        module.MEMORY_LIMIT = limit
+        if tcp is not None:
+            tcp.MEMORY_LIMIT, tcp.MAX_BUFFER_SIZE = limit, limit / 2
+
+
+class _DistributedFutures:
+    """Futures are named after the process that makes them."""
+
+    @staticmethod
+    def holds(module):
+        return len(module.Future._uid) == 32
+
+    @staticmethod
+    def renew(module, native):
+        module.Future._uid = module.uuid.uuid4().hex
+
+
+class _IPythonTips:
+    """How many years ago something was."""
+
+    year = None
+
+    @staticmethod
+    def ago(year):
+        return " %d years ago" % (year - 2001)
+
+    @classmethod
+    def holds(cls, module):
+        cls.year = sys.modules["time"].localtime().tm_year
+        tips = module._tips["every_year"].values()
+        return sum(cls.ago(cls.year) in tip for tip in tips) == 2
+
+    @classmethod
+    def renew(cls, module, native):
+        before, now = cls.ago(cls.year), cls.ago(sys.modules["time"].localtime().tm_year)
+        tips = module._tips["every_year"]
+        tips.update({day: tip.replace(before, now) for day, tip in tips.items()})
+
+
+class _JupyterKey:
+    """The key of a session that is asked to be a safe one."""
+
+    @staticmethod
+    def holds(module):
+        return type(module.session_flags["secure"][0]["Session"]["key"]) is bytes
+
+    @staticmethod
+    def renew(module, native):
+        # In place: the flags of kernels and consoles refer to the same dict.
+        module.session_flags["secure"][0]["Session"]["key"] = module.new_id_bytes()
+
+
+class _JediClock:
+    """Debugging output counts from the import on."""
+
+    @staticmethod
+    def holds(module):
+        return type(module._start_time) is float
+
+    @staticmethod
+    def renew(module, native):
+        module._start_time = sys.modules["time"].time()
+
+
+class _ExecnetProcess:
+    """Traces name the process."""
+
+    @staticmethod
+    def holds(module):
+        return module.pid == module.os.getpid()
+
+    @staticmethod
+    def renew(module, native):
+        module.pid = module.os.getpid()
+
+
 MOMENTS = {
     "dateutil.parser._parser": _DateutilYear,
     "numpy.f2py.rules": _F2pyDate,
@@ -185,6 +297,13 @@ MOMENTS = {
     "rich.style": _RichLinks,
     "sklearn.ensemble._hist_gradient_boosting.grower": _SklearnTrees,
     "sklearn.ensemble._hist_gradient_boosting.splitting": _SklearnSplits,
+    "psutil": _PsutilTimes,
+    "distributed.system": _DistributedMemory,
+    "distributed.client": _DistributedFutures,
+    "IPython.core.tips": _IPythonTips,
+    "jupyter_client.session": _JupyterKey,
+    "jedi.debug": _JediClock,
+    "execnet.gateway_base": _ExecnetProcess,
 }
 
 

@@ -2,7 +2,7 @@
 //!
 //! Only as long as a template imports. What it forks gets arenas as ever.
 
-use super::memory::Range;
+use super::linux::memory::Range;
 use pyo3_ffi as ffi;
 use std::collections::BTreeMap;
 use std::ffi::c_void;

@@ -1,5 +1,6 @@
 //! Sockets that carry messages of fixed length, and descriptors with them.
 
+use super::linux;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
@@ -43,7 +44,7 @@ fn receive_some(
         header.msg_iovlen = 1;
         header.msg_control = control.as_mut_ptr().cast::<c_void>();
         header.msg_controllen = size_of_val(&control);
-        let count = libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC);
+        let count = libc::recvmsg(socket, &raw mut header, linux::CLOSED_ON_EXEC);
         if count < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -81,7 +82,7 @@ pub fn send(socket: RawFd, bytes: &[u8], descriptor: Option<RawFd>) -> bool {
             ptr::write_unaligned(libc::CMSG_DATA(message).cast::<c_int>(), descriptor);
         }
         loop {
-            let count = libc::sendmsg(socket, &raw const header, libc::MSG_NOSIGNAL);
+            let count = libc::sendmsg(socket, &raw const header, linux::WITHOUT_SIGNAL);
             if count >= 0 {
                 return count as usize == bytes.len();
             }

@@ -1,6 +1,7 @@
 //! A client's descriptors, each under the number that it has there.
 
 use super::channel;
+use super::linux::{close_range, open_descriptors};
 use glowplug_wire::{DESCRIPTORS_AT_ONCE, Unfit};
 use std::ffi::c_int;
 use std::os::fd::RawFd;
@@ -28,7 +29,7 @@ pub unsafe fn take(socket: RawFd, numbers: &[u64], held: u64) -> Result<RawFd, U
         let socket = lift(socket, base)?;
         let lifted: Vec<RawFd> =
             received.iter().map(|&descriptor| lift(descriptor, base)).collect::<Result<_, _>>()?;
-        libc::syscall(libc::SYS_close_range, 0, base - 1, 0);
+        close_range(0, base - 1);
         for (&from, &to) in lifted.iter().zip(numbers) {
             if libc::dup2(from, to as RawFd) < 0 {
                 return Err(Unfit::Descriptors);
@@ -37,6 +38,35 @@ pub unsafe fn take(socket: RawFd, numbers: &[u64], held: u64) -> Result<RawFd, U
         }
         Ok(socket)
     }
+}
+
+/// Closes all descriptors of a process that ends, but those of sockets that linger: whoever closes one waits until what was sent has
+/// arrived, for which the kernel does not wait where it closes them after a process has ended.
+///
+/// # Safety
+/// Nothing in this process uses a descriptor any more.
+pub unsafe fn close_at_end() {
+    let mut first = 0;
+    for lingering in open_descriptors().into_iter().filter(|&fd| lingers(fd)) {
+        // SAFETY: by the caller.
+        unsafe { close_range(first, lingering - 1) };
+        first = lingering + 1;
+    }
+    // SAFETY: by the caller.
+    unsafe { close_range(first, RawFd::MAX) };
+}
+
+/// Whether closing a descriptor may take time on purpose.
+fn lingers(descriptor: RawFd) -> bool {
+    let mut linger = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut len = size_of::<libc::linger>() as libc::socklen_t;
+    let value = (&raw mut linger).cast();
+    // SAFETY: the kernel writes no more than the struct; what is no socket has no such option.
+    let told = unsafe {
+        libc::getsockopt(descriptor, libc::SOL_SOCKET, libc::SO_LINGER, value, &raw mut len)
+    };
+    // With a time of 0 nobody waits: closing such a socket resets its connection.
+    told == 0 && linger.l_onoff != 0 && linger.l_linger > 0
 }
 
 /// Receives so many descriptors: at most [`DESCRIPTORS_AT_ONCE`] come with each byte.

@@ -2,8 +2,8 @@
 //! process that is forked. A fork shares its pages with the template until it writes to them, and each such page costs a fault.
 
 use super::arguments::Strings;
-use super::memory::{Memory, PAGE, Page};
-use super::world;
+use super::linux::memory::{Memory, PAGE, Page};
+use super::{linux, world};
 use crate::thawed::{self, CommandLine, Prepared};
 use glowplug_image::params;
 use glowplug_image::state::ThawInfo;
@@ -15,9 +15,6 @@ const PROGRAM: &[u8] = b"print(1)";
 
 /// After so many seconds a rehearsal has gone wrong.
 const PATIENCE: u32 = 20;
-
-/// `MADV_POPULATE_WRITE` (Linux 5.14).
-const MADV_POPULATE_WRITE: libc::c_int = 23;
 
 /// Pages that are this close to each other are copied together, pages.
 const GAP: usize = 1;
@@ -59,8 +56,7 @@ impl Hot {
     /// Copies the pages, in a forked child.
     pub fn copy(&self) {
         for &(start, len) in &self.0 {
-            // SAFETY: the memory is the process's own and stays as it is; where it is gone, the kernel says so.
-            unsafe { libc::madvise(start as *mut _, len, MADV_POPULATE_WRITE) };
+            linux::populate(start, len);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::arguments::Strings;
 use super::rehearsal::Hot;
 use super::world::{self, World};
-use super::{PARENT, branch, channel, descriptors, group, terminal};
+use super::{PARENT, branch, channel, descriptors, linux, terminal};
 use crate::descriptor::Held;
 use crate::thawed::{self, CommandLine, Prepared};
 use glowplug_image::state::ThawInfo;
@@ -41,7 +41,7 @@ impl<'p> Spares<'p> {
             let mut all: libc::sigset_t = std::mem::zeroed();
             libc::sigfillset(&mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
-            group::join_one_of_its_own();
+            linux::join_one_of_its_own();
             self.hot.copy();
             if rehearsed {
                 reply(socket, Reply::Ready);
@@ -84,7 +84,7 @@ impl<'p> Spares<'p> {
             };
             let command_line = CommandLine::of_arrays(strings.argv, strings.envp);
             let mask = world::signal_set(request.blocked);
-            world::ignore_signals_of_libc(request.ignored);
+            linux::ignore_signals_of_libc(request.ignored);
             // They wait here as well: signals are blocked.
             for bit in (0..64).filter(|bit| request.pending >> bit & 1 != 0) {
                 libc::kill(libc::getpid(), bit + 1);

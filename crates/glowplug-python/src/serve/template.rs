@@ -1,23 +1,13 @@
 //! The template's loop. It has one thread and does nothing but fork, and look after what it has forked.
 
+use super::linux::{self, Heard, end_signal, stop_signal};
 use super::{channel, spare};
 use crate::descriptor::Held;
 use crate::thawed::Prepared;
 use glowplug_wire::{Event, Order, Word};
 use pyo3_ffi as ffi;
-use std::ffi::c_int;
 use std::os::fd::RawFd;
 use std::ptr;
-
-/// The signal by which a program tells its end; its value is the exit status.
-pub fn end_signal() -> c_int {
-    libc::SIGRTMAX()
-}
-
-/// The signal by which the leader of a terminal's session tells that the program was stopped (its value is the signal) or goes on (0).
-pub fn stop_signal() -> c_int {
-    libc::SIGRTMAX() - 1
-}
 
 /// A process that was forked.
 struct Process {
@@ -72,7 +62,7 @@ impl<'p> Template<'p> {
                 libc::sigaddset(&mut set, signal);
             }
             libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut());
-            let signals = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+            let signals = linux::signal_descriptor(&set);
             Template { server, signals, processes: Vec::new(), ending: false, spares }
         }
     }
@@ -97,7 +87,7 @@ impl<'p> Template<'p> {
         let server = if self.ending { -1 } else { self.server };
         let mut entries = vec![entry(server, libc::POLLIN), entry(self.signals, libc::POLLIN)];
         let clients: Vec<RawFd> = self.processes.iter().filter_map(|p| p.client).collect();
-        entries.extend(clients.iter().map(|&client| entry(client, libc::POLLRDHUP)));
+        entries.extend(clients.iter().map(|&client| entry(client, linux::HANGING_UP)));
         // SAFETY: the entries are a live array of that length.
         if unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, -1) } < 0 {
             return;
@@ -152,8 +142,7 @@ impl<'p> Template<'p> {
                 self.spares.become_one(socket, rehearsed)
             }
             ffi::PyOS_AfterFork_Parent();
-            let pidfd =
-                if pid > 0 { libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd } else { -1 };
+            let pidfd = if pid > 0 { linux::process_descriptor(pid) } else { None };
             if pid > 0 {
                 self.processes.retain(|process| process.pid != pid);
                 let process =
@@ -161,8 +150,8 @@ impl<'p> Template<'p> {
                 self.processes.push(process);
             }
             let word = Word::Forked { pid: pid.max(0) as u32 };
-            self.tell(word, (pidfd >= 0).then_some(pidfd));
-            if pidfd >= 0 {
+            self.tell(word, pidfd);
+            if let Some(pidfd) = pidfd {
                 libc::close(pidfd);
             }
         }
@@ -207,18 +196,7 @@ impl<'p> Template<'p> {
     }
 
     fn hear_signals(&mut self) {
-        loop {
-            // SAFETY: plain data, for which zeros are valid; the call writes at most its size.
-            let info = unsafe {
-                let mut info: libc::signalfd_siginfo = std::mem::zeroed();
-                let len = size_of_val(&info);
-                if libc::read(self.signals, (&raw mut info).cast(), len) != len as isize {
-                    return;
-                }
-                info
-            };
-            let (signal, pid) = (info.ssi_signo as c_int, info.ssi_pid as libc::pid_t);
-            let value = (info.ssi_ptr & 0xff) as u8;
+        while let Some(Heard { signal, pid, value }) = linux::next_signal(self.signals) {
             if signal == end_signal() {
                 self.note(pid, Event::Exited(value));
             } else if signal == stop_signal() {

@@ -1,7 +1,7 @@
 //! A program that is controlled by a terminal of its own. The process that was forked first leads the terminal's session, and does
 //! nothing else: a program that led it could not be stopped by Ctrl-Z, as nobody in the session could let it go on.
 
-use super::template::{end_signal, stop_signal};
+use super::linux::{self, end_signal, stop_signal};
 use glowplug_wire::{Event, Unfit};
 use pyo3_ffi as ffi;
 use std::ffi::c_int;
@@ -32,7 +32,7 @@ pub unsafe fn take(socket: RawFd) -> Result<(), Unfit> {
             lead(program, template)
         }
         ffi::PyOS_AfterFork_Child();
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        linux::end_with_parent();
         if libc::getppid() != leader {
             libc::_exit(crate::EXIT_NOT_PREPARED)
         }
@@ -50,20 +50,19 @@ pub unsafe fn take(socket: RawFd) -> Result<(), Unfit> {
 unsafe fn lead(program: libc::pid_t, template: libc::pid_t) -> ! {
     // SAFETY: system calls on locals; the program has not been reaped as long as signals are sent to it.
     unsafe {
-        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        linux::close_range(0, RawFd::MAX);
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&mut all);
         loop {
-            let mut info: libc::siginfo_t = std::mem::zeroed();
-            let signal = libc::sigwaitinfo(&all, &mut info);
-            if signal == end_signal() {
-                libc::sigqueue(template, end_signal(), info.si_value());
-            } else if signal == libc::SIGCHLD {
+            let Some(heard) = linux::wait_for_signal(&all) else { continue };
+            if heard.signal == end_signal() {
+                linux::tell(template, end_signal(), heard.value);
+            } else if heard.signal == libc::SIGCHLD {
                 look_at(program, template);
-            } else if signal == libc::SIGCONT {
+            } else if heard.signal == libc::SIGCONT {
                 libc::kill(-program, libc::SIGCONT);
-            } else if signal > 0 {
-                libc::kill(program, signal);
+            } else {
+                libc::kill(program, heard.signal);
             }
         }
     }
@@ -91,11 +90,10 @@ unsafe fn look_at(program: libc::pid_t, template: libc::pid_t) {
     }
 }
 
+/// A template that is gone is no template of this process's any more; its id may be another's only after this process has got another
+/// parent, and then the signal is one that nobody minds.
 fn tell(template: libc::pid_t, value: u8) {
-    let value = libc::sigval { sival_ptr: usize::from(value) as *mut _ };
-    // SAFETY: a system call; a template that is gone is no template of this process's any more, but its id may be another's only after
-    // this process has got another parent, and then the signal is one that nobody minds.
-    unsafe { libc::sigqueue(template, stop_signal(), value) };
+    linux::tell(template, stop_signal(), value);
 }
 
 /// Ends this process as the program ended.

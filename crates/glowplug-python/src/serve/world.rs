@@ -1,44 +1,17 @@
 //! What a program inherits from the process that starts it, beside descriptors and strings.
 
 use super::arguments::Span;
-use super::control_group;
+use super::linux::{self, Layout, control_group};
 use glowplug_wire::{LIMITS, Request, Unfit};
 use std::ffi::c_int;
-
-/// `PR_SET_MM_MAP`: sets what the kernel knows of a process's layout; without an executable (-1) it needs no right.
-const PR_SET_MM_MAP: libc::c_ulong = 14;
-
-/// `struct prctl_mm_map` of linux/prctl.h.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Map {
-    start_code: u64,
-    end_code: u64,
-    start_data: u64,
-    end_data: u64,
-    start_brk: u64,
-    brk: u64,
-    start_stack: u64,
-    arg_start: u64,
-    arg_end: u64,
-    env_start: u64,
-    env_end: u64,
-    auxv: u64,
-    auxv_size: u32,
-    exe_fd: u32,
-}
 
 /// From this soft limit on the kernel leaves less than the limit for a stack that grows, where the process was started with less: it keeps
 /// so many bytes free for the stack of any process (`MIN_GAP` of x86).
 const FREE_FOR_STACK: u64 = 128 << 20;
 
-/// How readily the kernel ends this process where memory is short.
-const EXPENDABILITY: &str = "/proc/self/oom_score_adj";
-
 /// What a template has that its forks take over, unless a client has something else.
 pub struct World {
-    map: Map,
-    stack_top: u64,
+    layout: Layout,
     stack_limit: u64,
     control_group: Vec<u8>,
     expendability: u64,
@@ -48,10 +21,12 @@ impl World {
     /// That of this process.
     pub fn of_this_process() -> World {
         let stack_limit = limit(libc::RLIMIT_STACK as c_int).rlim_cur;
-        let control_group = control_group::own();
-        let expendability = std::fs::read_to_string(EXPENDABILITY).unwrap_or_default();
-        let expendability = (expendability.trim().parse::<i64>().unwrap_or(0) + 1000) as u64;
-        World { map: map(), stack_top: stack_top(), stack_limit, control_group, expendability }
+        World {
+            layout: Layout::of_this_process(),
+            stack_limit,
+            control_group: control_group::own(),
+            expendability: linux::expendability(),
+        }
     }
 
     /// The soft limit of the stack that the template was started with, bytes.
@@ -62,10 +37,11 @@ impl World {
     /// The bounds that the stack has under the client's limit; zeros where they stay what they are.
     pub fn stack_of(&self, request: &Request<'_>) -> (u64, u64) {
         let wanted = request.limits[libc::RLIMIT_STACK as usize].current;
-        if wanted >= self.stack_limit || self.stack_top == 0 {
+        let top = self.layout.stack_top;
+        if wanted >= self.stack_limit || top == 0 {
             return (0, 0);
         }
-        (self.stack_top.saturating_sub(wanted), self.stack_top)
+        (top.saturating_sub(wanted), top)
     }
 
     /// Whether this process can be what the client is, as far as that shows in advance.
@@ -90,7 +66,8 @@ impl World {
             {
                 return Err(Unfit::Priority);
             }
-            if request.expendability != self.expendability && !expend(request.expendability) {
+            if request.expendability != self.expendability && !linux::expend(request.expendability)
+            {
                 return Err(Unfit::Priority);
             }
             libc::umask(request.umask as libc::mode_t);
@@ -102,15 +79,14 @@ impl World {
                 libc::setpgid(0, 0);
             }
             if request.flags & Request::ADOPTS_ORPHANS != 0 {
-                libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+                linux::adopt_orphans();
             }
-            libc::prctl(libc::PR_SET_TIMERSLACK, request.timer_slack);
+            linux::set_timer_slack(request.timer_slack);
             if request.alarm != [0; 2] {
                 let [value, interval] = request.alarm.map(time_of);
-                let timer = libc::itimerval { it_value: value, it_interval: interval };
-                libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0);
+                linux::start_alarm(&libc::itimerval { it_value: value, it_interval: interval });
             }
-            self.show(strings);
+            self.layout.show(strings);
             for resource in 0..LIMITS {
                 let wanted = request.limits[resource];
                 let wanted = libc::rlimit { rlim_cur: wanted.current, rlim_max: wanted.maximum };
@@ -120,35 +96,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// Shows the client's arguments and environment in `/proc/self`. Where the kernel does not let us, the template's are shown.
-    fn show(&self, strings: Span) {
-        let map = Map {
-            // SAFETY: asks where the heap ends.
-            brk: unsafe { libc::sbrk(0) } as u64,
-            arg_start: strings.arguments,
-            arg_end: strings.environment,
-            env_start: strings.environment,
-            env_end: strings.end,
-            exe_fd: u32::MAX,
-            ..self.map
-        };
-        let (size, none) = (size_of::<Map>() as libc::c_ulong, 0 as libc::c_ulong);
-        // SAFETY: the kernel reads the struct, and checks the addresses, which it uses to show memory alone; the heap stays where it is.
-        unsafe { libc::prctl(libc::PR_SET_MM, PR_SET_MM_MAP, &raw const map, size, none) };
-    }
-}
-
-/// Ignores those of libc's own signals that are among the bits: its posix_spawn leaves them so, and its functions refuse to.
-pub fn ignore_signals_of_libc(bits: u64) {
-    /// SIGCANCEL and SIGSETXID (nptl, since 2.4).
-    const OWN: [c_int; 2] = [32, 33];
-    let action = [libc::SIG_IGN, 0, 0, 0];
-    for signal in OWN.into_iter().filter(|signal| bits >> (signal - 1) & 1 != 0) {
-        let none = std::ptr::null_mut::<usize>();
-        // SAFETY: the kernel's struct of four words; ignoring a signal runs no code. A spare has one thread, which cancels none.
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), none, 8) };
     }
 }
 
@@ -174,39 +121,7 @@ fn limit(resource: c_int) -> libc::rlimit {
     }
 }
 
-/// Has the kernel end this process so readily where memory is short; `false` where that is less readily than it may be.
-fn expend(expendability: u64) -> bool {
-    let adjustment = expendability as i64 - 1000;
-    std::fs::write(EXPENDABILITY, adjustment.to_string()).is_ok()
-}
-
 fn time_of(microseconds: u64) -> libc::timeval {
     let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
     libc::timeval { tv_sec: seconds as libc::time_t, tv_usec: rest as libc::suseconds_t }
-}
-
-/// The layout from `/proc/self/stat`; fields are counted from the last parenthesis, as the name before may hold anything.
-fn map() -> Map {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let fields: Vec<u64> =
-        fields.split_ascii_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
-    let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
-    Map {
-        start_code: field(26),
-        end_code: field(27),
-        start_stack: field(28),
-        start_data: field(45),
-        end_data: field(46),
-        start_brk: field(47),
-        ..Map::default()
-    }
-}
-
-/// One past the last address of the main thread's stack; 0 where it is not told.
-fn stack_top() -> u64 {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let line = maps.lines().find(|line| line.ends_with("[stack]"));
-    let end = line.and_then(|line| line.split(['-', ' ']).nth(1));
-    end.and_then(|end| u64::from_str_radix(end, 16).ok()).unwrap_or(0)
 }

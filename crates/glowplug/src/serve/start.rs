@@ -5,6 +5,7 @@ use crate::cache::{Cache, CacheError};
 use crate::explain;
 use crate::freeze::Base;
 use crate::freeze::detached::without_program_arguments;
+use crate::key::{self, Digest};
 use crate::launch::thaw::{monotonic_ns, target_kind};
 use crate::settings::{Environment, PreloadSet, Via, sets};
 use crate::start::{Freezable, Start};
@@ -36,6 +37,9 @@ pub enum NotServed {
     /// The server does not.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
+    /// An argument holds what the imports of the template look for: they would do something else.
+    #[error("an argument holds `{0}`, which the program's imports look for")]
+    Word(String),
     /// A server could not be started.
     #[error("no server can be started: {0}")]
     NoServer(String),
@@ -48,7 +52,7 @@ pub enum NotServed {
 pub fn by_running(start: &Start<'_>, freezable: &Freezable, wish: Wish) -> Result<u8, NotServed> {
     let folder = start.settings.cache_dir.as_deref().ok_or(CacheError::NoFolder)?;
     let cache = Cache::open(folder)?;
-    let connection = connect(start, freezable, &cache).ok_or(NotStarted::NoServer)?;
+    let connection = connect(start, freezable, &cache)?;
     begin(start, connection, wish)
 }
 
@@ -121,7 +125,7 @@ fn is_outlived(error: &NotServed) -> bool {
         NotServed::NotStarted(error) => {
             matches!(error, NotStarted::NoServer | NotStarted::Silent(_))
         }
-        NotServed::NoServer(_) => false,
+        NotServed::Word(_) | NotServed::NoServer(_) => false,
     }
 }
 
@@ -132,21 +136,32 @@ fn set<'a>(start: &'a Start<'_>) -> Option<(&'a str, &'a PreloadSet)> {
 }
 
 /// The server of the preload set, or else of the program itself.
-fn connect(start: &Start<'_>, freezable: &Freezable, cache: &Cache) -> Option<UnixStream> {
-    let place = place(cache).ok()?;
+fn connect(
+    start: &Start<'_>,
+    freezable: &Freezable,
+    cache: &Cache,
+) -> Result<UnixStream, NotServed> {
+    let place = place(cache)?;
     let named = start.command.options.set;
     let to = |key| connect_to(start, cache, &place, key);
-    let set = to(start.set_key(named.unwrap_or(DEFAULT_SET)));
-    if named.is_some() { set } else { set.or_else(|| to(freezable.key)) }
+    match to(start.set_key(named.unwrap_or(DEFAULT_SET))) {
+        Err(NotServed::NotStarted(NotStarted::NoServer)) if named.is_none() => to(freezable.key),
+        connection => connection,
+    }
 }
 
 fn connect_to(
     start: &Start<'_>,
     cache: &Cache,
     place: &Place,
-    key: crate::key::Digest,
-) -> Option<UnixStream> {
-    place.connect(&socket_name(cache, &key, start.environment)?).ok()
+    key: Digest,
+) -> Result<UnixStream, NotServed> {
+    let selector = cache.server_selector(&key).ok_or(NotStarted::NoServer)?;
+    if let Some(word) = key::word_among(selector.names(), &start.command.python_argv) {
+        return Err(NotServed::Word(String::from_utf8_lossy(word).into_owned()));
+    }
+    let socket = socket_name(cache, &key, start.environment).ok_or(NotStarted::NoServer)?;
+    Ok(place.connect(&socket).map_err(|_| NotStarted::NoServer)?)
 }
 
 fn begin(start: &Start<'_>, connection: UnixStream, wish: Wish) -> Result<u8, NotServed> {
