@@ -91,6 +91,7 @@ def test_words_of_tensorflow(starter):
         require_same(found, outcome)
         forced = starter.start(script, "--job=test_gpu", via=starter.way)
         assert forced.status == 124 and "`test_gpu`" in forced.errors(), forced
+        starter.stop()
         starter.wait_until_idle()
         assert starter.images() == before
         shown = starter.execute("images", "show", "--inputs", before[0])
