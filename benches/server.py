@@ -176,11 +176,21 @@ def parallel(options, env, _work) -> dict:
 
 
 def pss(pids: list[int]) -> int:
-    """Proportional set size of processes, KiB."""
-    lines = (
-        line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    )
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    """Proportional set size of processes, KiB, with all of the files of memory in which templates
+    have their heaps: little of them may be mapped.
+    """
+    total, files = 0, {}
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+            elif line.startswith("Pss_Shmem:"):
+                total -= int(line.split()[1])
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if "/memfd:glowplug-" in line:
+                view = os.stat(f"/proc/{pid}/map_files/{line.split()[0]}")
+                files[view.st_ino] = view.st_blocks // 2
+    return total + sum(files.values())
 
 
 def memory(options, env, _work) -> dict:
