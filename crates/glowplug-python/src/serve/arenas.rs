@@ -102,7 +102,7 @@ fn room() -> usize {
 }
 
 /// New memory, at an address if that is free and somewhere else if not.
-fn map(address: usize, len: usize, protection: i32, flags: i32) -> Option<usize> {
+pub fn map(address: usize, len: usize, protection: i32, flags: i32) -> Option<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
     // SAFETY: a new mapping, which replaces none.
     let start = unsafe { libc::mmap(address as *mut c_void, len, protection, flags, -1, 0) };
