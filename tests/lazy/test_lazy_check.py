@@ -125,6 +125,54 @@ def test_a_program_that_does_the_same(built, either, tmp_path):
     assert not (tmp_path / "pyproject.toml").exists()
 
 
+RED = "def test_good(): pass\ndef test_bad(): assert False, 'as ever'\n"
+FAILING = {
+    "no script": (("missing.py",), "exit status 2", "can't open file"),
+    "no pytest": (("-S", "-m", "pytest"), "exit status 1", "No module named pytest"),
+    "an error": (("fails.py",), "exit status 1", "ValueError: as ever"),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_program_that_fails_anyway_proves_nothing(built, python, tmp_path, name):
+    arguments, status, said = FAILING[name]
+    write(tmp_path, {"fails.py": "import json\njson.dumps(1)\nraise ValueError('as ever')\n"})
+    done = glowplug(built, tmp_path, "check", "--", python, *arguments)
+    assert done.returncode == 3, done.stderr
+    assert "does the same" not in done.stdout
+    assert f"the program itself fails, without lazy imports as with them: {status}\n" in done.stdout
+    assert said in done.stdout
+    found = json.loads(glowplug(built, tmp_path, "check", "--json", "--", python, *arguments).stdout)
+    assert (found["verdict"], found["eager"]["ended"]) == ("fails", status)
+    assert said in "\n".join(found["eager"]["last_lines"])
+
+
+def test_a_suite_that_is_red_anyway_is_compared_and_proves_little(built, tmp_path):
+    inside = environment(by_minor((3, 11))[0], "lazy").path
+    write(tmp_path, {"test_app.py": RED})
+    done = glowplug(built, tmp_path, "check", "--", inside, "-m", "pytest")
+    assert done.returncode == 3, done.stderr
+    assert "how each of 2 tests ended, 1 of which fail\n" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+    write(tmp_path, PROGRAMS["registration"])
+    core = "import plugin\nimport registry\ndef count(): return len(registry.handlers)\n"
+    lazily_red = "import core\ndef test_handlers(): assert core.count() == 1\n"
+    write(tmp_path, {"core.py": core, "test_app.py": RED + lazily_red})
+    done = glowplug(built, tmp_path, "check", "--no-write", "--", inside, "-m", "pytest")
+    assert done.returncode == 1, done.stderr
+    assert "test_app::test_handlers failed instead of passed" in done.stderr
+
+
+def test_an_interpreter_that_cannot_import_lazily_proves_nothing(built, python, tmp_path):
+    wrapper = tmp_path / "python3"
+    wrapper.write_text(f'#!/bin/sh\nexec {python} "$@"\n')
+    wrapper.chmod(0o755)
+    write(tmp_path, {"app.py": "import json\nprint(json.dumps([1]))\n"})
+    done = glowplug(built, tmp_path, "check", "--", wrapper, "app.py")
+    assert done.returncode == 3, done.stderr
+    assert "nothing was lazy" in done.stdout and "wrapper script" in done.stdout
+
+
 def test_tests_are_compared_one_by_one(built, python, tmp_path):
     inside = environment(by_minor((3, 11))[0], "lazy").path
     files = dict(PROGRAMS["registration"])
