@@ -109,7 +109,7 @@ fn tell(step: Step<'_>) {
             };
             format!("eagerly: {}{}{unsteady}", baseline.outcome().ended, tests.unwrap_or_default())
         }
-        Step::Lazy([]) => "lazily: the same".to_owned(),
+        Step::Lazy([]) => "lazily: no difference".to_owned(),
         Step::Lazy([first, rest @ ..]) => match rest.len() {
             0 => format!("lazily: {first}"),
             more => format!("lazily: {first}, and {more} differences more"),
