@@ -285,7 +285,9 @@ mod tests {
             let well = match keep {
                 Keep::Everything => !self.fails_eagerly,
                 Keep::Only(kept) => {
-                    !self.hopeless && !self.fails_eagerly && self.needed.iter().all(|one| kept.contains(one))
+                    !self.hopeless
+                        && !self.fails_eagerly
+                        && self.needed.iter().all(|one| kept.contains(one))
                 }
             };
             let stdout = if self.unsteady { self.runs.to_string() } else { "out".to_owned() };
