@@ -78,7 +78,7 @@ def glowplug(built: Path, folder: Path, *arguments: object) -> subprocess.Comple
     )
 
 
-# All kinds by Glowplug's own mechanism; the search is the same where the interpreter's does the work.
+# All kinds by Glowplug's own mechanism; the interpreter's is searched in the same way.
 SEARCHES = [((3, 11), kind) for kind in PROGRAMS] + [((3, 15), "event"), ((3, 15), "class")]
 
 
