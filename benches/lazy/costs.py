@@ -5,7 +5,8 @@
 
 Runs `costs/program.py` eagerly and lazily in turns, and prints the least nanoseconds of CPU time of
 each thing for both sides. The file keeps all samples of all interpreters, and further rounds are
-added to them. An interpreter with lazy imports of its own runs lazily by `-X`.
+added to them; those that were taken with another build of the extension are dropped. An interpreter
+with lazy imports of its own runs lazily by `-X`.
 
 With `--instructions` valgrind's callgrind counts what a load of each name takes, which other
 processes do not disturb.
@@ -19,7 +20,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sides import SIDES, commands, environment, instructions, version_of
+from sides import SIDES, build_of, commands, environment, instructions, version_of
 
 IMPORTED = (
     f"import sys; sys.path.insert(0, {str(Path(__file__).with_name('costs'))!r})\nimport program\n"
@@ -75,7 +76,11 @@ def main() -> None:
     by_side = commands(options.glowplug, options.python)
     version = version_of(options.python)
     every = json.loads(options.json.read_text()) if options.json.exists() else {}
-    result = every.setdefault(version, {"samples_ns": {side: [] for side in SIDES}})
+    build = build_of(options.glowplug, options.python)
+    result = every.setdefault(version, {})
+    if result.get("build") != build:
+        result.clear()
+        result.update(build=build, samples_ns={side: [] for side in SIDES})
     if options.instructions:
         result["instructions"] = counted(options.glowplug, options.python)
     else:

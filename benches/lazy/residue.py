@@ -1,14 +1,19 @@
 """What lazy imports cost a program that uses everything that it imports.
 
-    python benches/lazy/residue.py GLOWPLUG PYTHON --json FILE [--rounds N] [--only A,B]
+    python benches/lazy/residue.py GLOWPLUG PYTHON --json FILE [--pairs N] [--minutes M]
     python benches/lazy/residue.py GLOWPLUG PYTHON --json FILE --instructions [--only A,B]
 
-CPU time of lazy runs against eager ones. Each round runs each program of `programs/` on both sides,
-one right after the other, in an order that changes from round to round and with one seed of hashes
-for both; each time in a new process, which runs it once to warm up and then `REPEATS` times with
-its own CPU clock. The file keeps all samples, and further rounds are added to them. The ratio of a
-program is that of the least times of its two sides, or of the medians; the results are the
-geometric means of these.
+CPU time of lazy runs against eager ones, in pairs: each round runs each program of `programs/` on
+both sides, one right after the other, in an order that changes from round to round and with one
+seed of hashes for both; each time in a new process, which runs it once to warm up and then
+`REPEATS` times with its own CPU clock, of which the least counts. The ratio of a program is the
+median of the ratios of its pairs: what slows the machine for a while meets both halves of a pair,
+and a pair of which it meets one alone does not move the median. The result is the geometric mean
+of the programs' ratios, with the interval in which it lies for 95 of 100 draws of as many pairs
+from those that were taken (percentile bootstrap).
+
+The file keeps all samples. Rounds are added until each program has `--pairs`, or the minutes are
+over; samples that were taken with another build of the extension are dropped.
 
 With `--instructions` the instructions of one more run of each program are counted by valgrind's
 callgrind, which other processes do not disturb.
@@ -18,16 +23,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from sides import SIDES, commands, environment, instructions, version_of
+from sides import SIDES, build_of, commands, environment, instructions, version_of
 
 PROGRAMS = Path(__file__).with_name("programs")
 
 REPEATS = 5
+DRAWS = 2000
 
 RUN = (
     "import sys, time\n"
@@ -72,27 +80,54 @@ def add_round(samples: dict, names: list[str], measure: Callable[[str, str, int]
             of_program[side].append(measure(side, name, turn))
 
 
-def ratios(samples: dict, middle: Callable[[list[int]], float]) -> dict[str, float]:
-    """Lazy to eager, for each program."""
-    return {name: middle(it["lazy"]) / middle(it["eager"]) for name, it in samples.items()}
+def ratios_of_pairs(samples: dict) -> dict[str, list[float]]:
+    """Lazy to eager in each pair, for each program."""
+    return {
+        name: [lazy / eager for lazy, eager in zip(of_program["lazy"], of_program["eager"])]
+        for name, of_program in samples.items()
+    }
+
+
+def mean_of_medians(ratios: Iterable[list[float]]) -> float:
+    """The result: the geometric mean of the programs' medians."""
+    return statistics.geometric_mean(map(statistics.median, ratios))
+
+
+def interval(ratios: dict[str, list[float]]) -> list[float]:
+    """The middle 95 of 100 results of as many pairs, drawn with replacement; the same each time."""
+    chance = random.Random(0)
+    draws = sorted(
+        mean_of_medians(
+            chance.choices(of_program, k=len(of_program)) for of_program in ratios.values()
+        )
+        for _ in range(DRAWS)
+    )
+    return [round(draws[int(DRAWS * share)], 4) for share in (0.025, 0.975)]
 
 
 def summary(samples: dict) -> dict:
     """What the samples say."""
-    by_least, by_median = ratios(samples, min), ratios(samples, statistics.median)
+    ratios = ratios_of_pairs(samples)
     return {
-        "programs": len(samples),
-        "geometric_mean_of_least": round(statistics.geometric_mean(by_least.values()), 4),
-        "geometric_mean_of_medians": round(statistics.geometric_mean(by_median.values()), 4),
-        "ratios_of_least": {name: round(ratio, 4) for name, ratio in by_least.items()},
+        "programs": len(ratios),
+        "pairs": min(map(len, ratios.values())),
+        "geometric_mean": round(mean_of_medians(ratios.values()), 4),
+        "interval_95": interval(ratios),
+        "ratios": {name: round(statistics.median(pairs), 4) for name, pairs in ratios.items()},
     }
+
+
+def fewest(samples: dict, names: list[str]) -> int:
+    """How many pairs the program has that has fewest."""
+    return min(len(samples.get(name, {"lazy": ()})["lazy"]) for name in names)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("glowplug")
     parser.add_argument("python")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--only", default="")
     parser.add_argument("--instructions", action="store_true")
     parser.add_argument("--json", type=Path, required=True)
@@ -103,18 +138,23 @@ def main() -> None:
     kind = "instructions" if options.instructions else "cpu_ns"
     result = json.loads(options.json.read_text()) if options.json.exists() else {}
     result.setdefault("python", version_of(options.python))
-    of_kind = result.setdefault(kind, {"samples": {}})
+    build = build_of(options.glowplug, options.python)
+    of_kind = result.setdefault(kind, {})
+    if of_kind.get("build") != build:
+        of_kind.update(build=build, samples={})
 
     def measure(side: str, name: str, turn: int) -> int:
         if options.instructions:
             return one_more(options.glowplug, options.python, side, name)
         return cpu_time(by_side[side], name, turn)
 
-    for _ in range(1 if options.instructions else options.rounds):
+    wanted = 1 if options.instructions else options.pairs
+    end = time.monotonic() + options.minutes * 60
+    while fewest(of_kind["samples"], names) < wanted and time.monotonic() < end:
         add_round(of_kind["samples"], names, measure)
         of_kind["summary"] = summary(of_kind["samples"])
         options.json.write_text(json.dumps(result) + "\n")
-    print(json.dumps(of_kind["summary"], indent=1))
+    print(json.dumps(of_kind.get("summary"), indent=1))
 
 
 if __name__ == "__main__":

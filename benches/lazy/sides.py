@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import resource
@@ -21,6 +22,16 @@ def version_of(python: str) -> str:
     """As the interpreter says it: `Python 3.11.7`."""
     done = subprocess.run([python, "-V"], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def build_of(glowplug: str, python: str) -> str:
+    """Names the build of the extension whose costs are measured; with lazy imports of the
+    interpreter's own that is the interpreter.
+    """
+    minor = int(version_of(python).split(".")[1])
+    runtime = Path(glowplug).resolve().parents[1] / "lib" / "glowplug"
+    file = Path(python) if minor >= 15 else runtime / f"python-3.{minor}.so"
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def commands(glowplug: str, python: str) -> dict[str, list[str]]:

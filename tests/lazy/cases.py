@@ -408,6 +408,30 @@ CASES: dict[str, Case] = {
         "def g():\n    return m.x\nsys.settrace(t)\ng()\nsys.settrace(None)\n"
         "assert 'call' in lines and L('m')\n"
     ),
+    "pdb": Case(
+        "import io, pdb\nimport m\nfrom p import a\ndef g():\n    return m.x\n"
+        "said = io.StringIO()\n"
+        "typed = io.StringIO('p m.y + len(a.v)\\nstep\\ncontinue\\n')\n"
+        "debugger = pdb.Pdb(stdin=typed, stdout=said, nosigint=True, readrc=False)\n"
+        "debugger.use_rawinput = False\nassert debugger.runcall(g) == 1\n"
+        "assert '3\\n' in said.getvalue(), said.getvalue()\nassert L('m') and L('p.a')\n"
+    ),
+    "lines_by_trace": Case(
+        "import trace\nimport m\ndef g():\n    return m.x\n"
+        "tracer = trace.Trace(count=1, trace=0)\nassert tracer.runfunc(g) == 1\n"
+        "ran = {(file.rpartition('/')[2], line) for file, line in tracer.results().counts}\n"
+        "assert {('case.py', 6), ('m.py', 1), ('m.py', 4)} <= ran, ran\n"
+    ),
+    "lines_by_monitoring": Case(
+        "import m\nran = []\ndef g():\n    return m.x\n"
+        "def on_line(code, line): ran.append((code.co_filename.rpartition('/')[2], line))\n"
+        "mon = sys.monitoring\nmon.use_tool_id(mon.COVERAGE_ID, 'lines')\n"
+        "mon.register_callback(mon.COVERAGE_ID, mon.events.LINE, on_line)\n"
+        "mon.set_events(mon.COVERAGE_ID, mon.events.LINE)\nassert g() == 1\n"
+        "mon.set_events(mon.COVERAGE_ID, 0)\n"
+        "assert {('case.py', 6), ('m.py', 1)} <= set(ran), ran\n",
+        oldest=(3, 12),
+    ),
     "builtins_added": Case(
         "import builtins\nimport m\ndef g(): return added\nbuiltins.added = 3\nassert g() == 3\n"
         "m.x\nassert g() == 3\ndel builtins.added\n"

@@ -78,11 +78,16 @@ def glowplug(built: Path, folder: Path, *arguments: object) -> subprocess.Comple
     )
 
 
-@pytest.mark.parametrize("kind", PROGRAMS)
-def test_the_importer_and_its_cause_are_found_and_written(built, either, tmp_path, kind):
+# All kinds by Glowplug's own mechanism; the interpreter's is searched in the same way.
+SEARCHES = [((3, 11), kind) for kind in PROGRAMS] + [((3, 15), "event"), ((3, 15), "class")]
+
+
+@pytest.mark.parametrize(("minor", "kind"), SEARCHES)
+def test_the_importer_and_its_cause_are_found_and_written(built, minor, tmp_path, kind):
+    python = newest(minor)
     write(tmp_path, PROGRAMS[kind])
     (tmp_path / "pyproject.toml").write_text("# kept\n[project]\nname = 'x'   # as it was\n")
-    done = glowplug(built, tmp_path, "check", "--json", "--", either, "app.py")
+    done = glowplug(built, tmp_path, "check", "--json", "--", python, "app.py")
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert [one["entry"] for one in found["keep"]] == ["=__main__"]
@@ -123,6 +128,60 @@ def test_a_program_that_does_the_same(built, either, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "does the same with lazy imports" in done.stdout
     assert not (tmp_path / "pyproject.toml").exists()
+
+
+RED = "def test_good(): pass\ndef test_bad(): assert False, 'as ever'\n"
+FAILING = {
+    "no script": (("missing.py",), "exit status 2", "can't open file"),
+    "no pytest": (("-S", "-m", "pytest"), "exit status 1", "No module named pytest"),
+    "an error": (("fails.py",), "exit status 1", "ValueError: as ever"),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_program_that_fails_anyway_proves_nothing(built, python, tmp_path, name):
+    arguments, status, said = FAILING[name]
+    write(tmp_path, {"fails.py": "import json\njson.dumps(1)\nraise ValueError('as ever')\n"})
+    done = glowplug(built, tmp_path, "check", "--", python, *arguments)
+    assert done.returncode == 3, done.stderr
+    assert "does the same" not in done.stdout
+    assert f"itself fails, without lazy imports as with them: {status}\n" in done.stdout
+    assert said in done.stdout
+
+
+def test_that_a_program_fails_is_told_to_machines(built, python, tmp_path):
+    write(tmp_path, {"fails.py": "print(1)\nraise ValueError('as ever')\n"})
+    done = glowplug(built, tmp_path, "check", "--json", "--", python, "fails.py")
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["eager"]["ended"]) == ("fails", "exit status 1")
+    assert found["eager"]["last_lines"][-1] == "ValueError: as ever"
+
+
+def test_a_suite_that_is_red_anyway_is_compared_and_proves_little(built, tmp_path):
+    inside = environment(by_minor((3, 11))[0], "lazy").path
+    write(tmp_path, {"test_app.py": RED})
+    done = glowplug(built, tmp_path, "check", "--", inside, "-m", "pytest")
+    assert done.returncode == 3, done.stderr
+    assert "how each of 2 tests ended, 1 of which fail\n" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+    write(tmp_path, PROGRAMS["registration"])
+    core = "import plugin\nimport registry\ndef count(): return len(registry.handlers)\n"
+    lazily_red = "import core\ndef test_handlers(): assert core.count() == 1\n"
+    write(tmp_path, {"core.py": core, "test_app.py": RED + lazily_red})
+    done = glowplug(built, tmp_path, "check", "--no-write", "--", inside, "-m", "pytest")
+    assert done.returncode == 1, done.stderr
+    assert "test_app::test_handlers failed instead of passed" in done.stderr
+
+
+def test_an_interpreter_that_cannot_import_lazily_proves_nothing(built, python, tmp_path):
+    wrapper = tmp_path / "python3"
+    wrapper.write_text(f'#!/bin/sh\nexec {python} "$@"\n')
+    wrapper.chmod(0o755)
+    write(tmp_path, {"app.py": "import json\nprint(json.dumps([1]))\n"})
+    done = glowplug(built, tmp_path, "check", "--", wrapper, "app.py")
+    assert done.returncode == 3, done.stderr
+    assert "nothing was lazy" in done.stdout and "wrapper script" in done.stdout
 
 
 def test_tests_are_compared_one_by_one(built, python, tmp_path):

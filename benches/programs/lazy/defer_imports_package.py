@@ -1,15 +1,18 @@
-"""As eager.py, by the package defer-imports, for its imports and those of what it imports.
+"""As eager.py, by the package defer-imports, for the imports of the tool itself.
 
-With `apply_all=True`, for all imports of all modules, no program starts that has not loaded
-tokenize: the package itself needs it, and it is deferred as well.
+Its hook is not asked for folders that the interpreter has looked into already, as it has into this
+one to find defer-imports; so this folder is taken out of what is remembered. With `apply_all=True`,
+or for the packages' own imports as well, the tool does not start: modules in C are hidden then, and
+an import is put before `from __future__`.
 """
 
-import tokenize  # noqa: F401
+import sys
+from pathlib import Path
 
 import defer_imports
 
-PACKAGES = ("eager", "celery", "click", "flask", "networkx", "openpyxl", "sympy")
-defer_imports.install_import_hook(module_names=PACKAGES, recursive=True)
+sys.path_importer_cache.pop(str(Path(__file__).parent), None)
+defer_imports.install_import_hook(module_names=("eager",))
 
 import eager  # noqa: E402
 

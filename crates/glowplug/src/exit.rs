@@ -4,7 +4,8 @@
 pub const USAGE: u8 = 2;
 /// `glowplug gate` found a budget violated; `glowplug lazy lint` has warnings; `glowplug lazy check` found importers that have to stay eager.
 pub const FOUND: u8 = 1;
-/// `glowplug gate` could not measure something that has a budget.
+/// `glowplug gate` could not measure something that has a budget; `glowplug lazy check` had nothing to
+/// compare, as the program fails eagerly or the interpreter cannot import lazily.
 pub const UNMEASURED: u8 = 3;
 /// `glowplug lazy check` cannot say which importers make the lazy run differ.
 pub const UNEXPLAINED: u8 = 120;

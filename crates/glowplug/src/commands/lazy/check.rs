@@ -1,7 +1,7 @@
 //! `glowplug lazy check`: finds the importers that must stay eager for a program to do the same with lazy imports.
 
 use crate::lazy::check::{
-    self, Baseline, Cause, CommandError, Found, Program, Starter, Step, Stopped, Verdict,
+    self, Baseline, Cause, CommandError, Found, Outcome, Program, Starter, Step, Stopped, Verdict,
 };
 use crate::lazy::pyproject::{self, Kept, WriteError};
 use crate::settings::Environment;
@@ -78,11 +78,12 @@ fn checked(options: &Check, environment: &Environment) -> Result<u8, Failure> {
     let text = if options.json {
         format!("{:#}\n", json(&verdict, &baseline))
     } else {
-        told(&verdict, &kept) + &written(options, &config, &kept, &added)
+        told(&verdict, &baseline, &kept) + &written(options, &config, &kept, &added)
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(match verdict {
         Verdict::Same { .. } => 0,
+        Verdict::Fails | Verdict::NeverLazy { .. } => exit::UNMEASURED,
         Verdict::Keep { .. } | Verdict::Unfinished { .. } => exit::FOUND,
         Verdict::Unexplained { .. } => exit::UNEXPLAINED,
     })
@@ -108,7 +109,7 @@ fn tell(step: Step<'_>) {
             };
             format!("eagerly: {}{}{unsteady}", baseline.outcome().ended, tests.unwrap_or_default())
         }
-        Step::Lazy([]) => "lazily: the same".to_owned(),
+        Step::Lazy([]) => "lazily: no difference".to_owned(),
         Step::Lazy([first, rest @ ..]) => match rest.len() {
             0 => format!("lazily: {first}"),
             more => format!("lazily: {first}, and {more} differences more"),
@@ -134,7 +135,10 @@ fn kept(verdict: &Verdict) -> Vec<Kept> {
             let kept = |entry: &String| Kept { importer: entry.clone(), reason: reason.to_owned() };
             enough.iter().map(kept).collect()
         }
-        Verdict::Same { .. } | Verdict::Unexplained { .. } => Vec::new(),
+        Verdict::Same { .. }
+        | Verdict::Fails
+        | Verdict::NeverLazy { .. }
+        | Verdict::Unexplained { .. } => Vec::new(),
     }
 }
 
@@ -143,7 +147,7 @@ fn entry(cause: &Cause) -> String {
     format!("={}", cause.importer)
 }
 
-fn told(verdict: &Verdict, kept: &[Kept]) -> String {
+fn told(verdict: &Verdict, baseline: &Baseline, kept: &[Kept]) -> String {
     match verdict {
         Verdict::Same { eager, lazy } => {
             let (before, after) = (eager.record.loaded.len(), lazy.record.loaded.len());
@@ -151,6 +155,11 @@ fn told(verdict: &Verdict, kept: &[Kept]) -> String {
                 "the program does the same with lazy imports, and loads {after} modules instead of {before}\n"
             )
         }
+        Verdict::Fails => told_failure(baseline.outcome()),
+        Verdict::NeverLazy { lazy } => format!(
+            "nothing was lazy in the lazy run, so nothing was compared; it said last:\n{}",
+            last_lines(lazy)
+        ),
         Verdict::Keep { runs, .. } => {
             let reasons: String = kept.iter().map(|one| format!("  {}\n", one.reason)).collect();
             format!("{} importers must stay eager (found in {runs} runs):\n{reasons}", kept.len())
@@ -176,6 +185,30 @@ fn told(verdict: &Verdict, kept: &[Kept]) -> String {
     }
 }
 
+/// How many of the last lines of a run are shown from which nothing can be learnt.
+const LAST_LINES: usize = 8;
+
+/// What a program did that fails eagerly, and how little its likeness says.
+fn told_failure(eager: &Outcome) -> String {
+    let compared = match (&eager.tests, eager.failed_tests()) {
+        (Some(tests), Some(failed)) => {
+            format!("how each of {} tests ended, {failed} of which fail", tests.len())
+        }
+        (Some(_), None) => "that no test was run".to_owned(),
+        (None, _) => "what it printed until then".to_owned(),
+    };
+    format!(
+        "the program itself fails, without lazy imports as with them: {}\n{}nothing was compared beyond that and {compared}\nhelp: check a \
+         command that ends with exit status 0\n",
+        eager.ended,
+        last_lines(eager)
+    )
+}
+
+fn last_lines(run: &Outcome) -> String {
+    run.last_lines(LAST_LINES).iter().map(|line| format!("  {line}\n")).collect()
+}
+
 fn written(options: &Check, config: &std::path::Path, kept: &[Kept], added: &[Kept]) -> String {
     if kept.is_empty() {
         String::new()
@@ -191,6 +224,8 @@ fn written(options: &Check, config: &std::path::Path, kept: &[Kept], added: &[Ke
 fn json(verdict: &Verdict, baseline: &Baseline) -> serde_json::Value {
     let (name, differences, causes) = match verdict {
         Verdict::Same { .. } => ("same", &[][..], &[][..]),
+        Verdict::Fails => ("fails", &[][..], &[][..]),
+        Verdict::NeverLazy { .. } => ("never-lazy", &[][..], &[][..]),
         Verdict::Keep { differences, causes, .. } => {
             ("keep", differences.as_slice(), causes.as_slice())
         }
@@ -205,9 +240,14 @@ fn json(verdict: &Verdict, baseline: &Baseline) -> serde_json::Value {
         .iter()
         .map(|cause| serde_json::json!({ "entry": entry(cause), "cause": cause, "reason": cause.to_string() }))
         .collect();
+    let last_lines = match baseline.fails() {
+        true => baseline.outcome().last_lines(LAST_LINES),
+        false => Vec::new(),
+    };
     serde_json::json!({
         "version": 1,
         "verdict": name,
+        "eager": { "ended": baseline.outcome().ended.to_string(), "last_lines": last_lines },
         "differences": differences.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "not_compared": baseline.unsteady(),
         "keep": causes,

@@ -92,6 +92,8 @@ impl fmt::Display for Difference {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
     outcome: Outcome,
+    /// Whether the program ended in the same way twice.
+    ended: bool,
     /// Whether the output was the same twice.
     stdout: bool,
     /// Tests that ended differently.
@@ -104,7 +106,12 @@ impl Baseline {
         // What pytest prints holds times and the path of its report; its tests are compared instead.
         let stdout = first.tests.is_none() && first.stdout == second.stdout;
         let unsteady = test_differences(&first, second).map(|(name, ..)| name.to_owned()).collect();
-        Baseline { outcome: first, stdout, unsteady }
+        Baseline { ended: first.ended == second.ended, outcome: first, stdout, unsteady }
+    }
+
+    /// Whether the program fails without lazy imports.
+    pub fn fails(&self) -> bool {
+        self.outcome.ended != Ended::Status(0)
     }
 
     /// The first of the eager runs.
@@ -114,16 +121,17 @@ impl Baseline {
 
     /// What is not compared, as it was not the same in two eager runs; for people.
     pub fn unsteady(&self) -> Vec<String> {
-        let stdout =
-            (!self.stdout && self.outcome.tests.is_none()).then(|| "the output".to_owned());
-        stdout.into_iter().chain(self.unsteady.iter().cloned()).collect()
+        let stdout = !self.stdout && self.outcome.tests.is_none();
+        let parts = [(!self.ended, "the exit status"), (stdout, "the output")];
+        let parts = parts.into_iter().filter(|(unsteady, _)| *unsteady);
+        parts.map(|(_, name)| name.to_owned()).chain(self.unsteady.iter().cloned()).collect()
     }
 
     /// How a run differs.
     pub fn differences(&self, lazy: &Outcome) -> Vec<Difference> {
         let eager = &self.outcome;
         let mut differences = Vec::new();
-        if eager.ended != lazy.ended && self.unsteady.is_empty() {
+        if eager.ended != lazy.ended && self.ended && self.unsteady.is_empty() {
             differences.push(Difference::Ended { eager: eager.ended, lazy: lazy.ended });
         }
         let tests =
@@ -223,6 +231,28 @@ impl Outcome {
         let lines = self.stderr.lines().rev();
         lines.map(str::trim_end).find(|line| looks_like_error(line)).map(first_line)
     }
+
+    /// The last lines that it wrote, at most so many: of standard error, and where that is empty, of its output; of pytest, which reports
+    /// on its output, the other way round.
+    pub fn last_lines(&self, most: usize) -> Vec<String> {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        let by_tests = self.tests.as_ref().is_some_and(|tests| !tests.is_empty());
+        let (first, other) = match by_tests {
+            true => (stdout.as_ref(), self.stderr.as_str()),
+            false => (self.stderr.as_str(), stdout.as_ref()),
+        };
+        let said = if first.trim().is_empty() { other } else { first }.trim_end();
+        let lines: Vec<&str> = said.lines().collect();
+        let from = lines.len().saturating_sub(most);
+        lines[from..].iter().map(|line| shortened_to(line, 200)).collect()
+    }
+
+    /// How many of its tests failed; `None` where none was run.
+    pub fn failed_tests(&self) -> Option<usize> {
+        let tests = self.tests.as_ref().filter(|tests| !tests.is_empty())?;
+        let failed = |test: &&TestOutcome| matches!(test.outcome, "failed" | "error");
+        Some(tests.values().filter(failed).count())
+    }
 }
 
 /// `package.SomeError: message`, at the start of a line.
@@ -289,6 +319,23 @@ mod tests {
         let baseline = Baseline::of(outcome(0, "pid 1"), &outcome(0, "pid 2"));
         assert!(baseline.differences(&outcome(0, "pid 3")).is_empty());
         assert_eq!(baseline.unsteady(), ["the output"]);
+        let baseline = Baseline::of(outcome(0, ""), &outcome(1, ""));
+        assert!(baseline.differences(&outcome(1, "")).is_empty());
+        assert_eq!(baseline.unsteady(), ["the exit status"]);
+    }
+
+    #[test]
+    fn what_a_program_that_fails_said_last_is_found() {
+        let plain = Outcome { stderr: "a\nb\nc\n".into(), ..outcome(1, "out") };
+        assert_eq!(plain.last_lines(2), ["b", "c"]);
+        assert_eq!(outcome(1, "out\n").last_lines(2), ["out"]);
+        assert_eq!(outcome(1, "").last_lines(2), [""; 0]);
+        assert_eq!(plain.failed_tests(), None);
+        let suite = Outcome { tests: tests_of_junit(REPORT), ..plain.clone() };
+        assert_eq!(suite.last_lines(2), ["out"]);
+        assert_eq!(suite.failed_tests(), Some(2));
+        let none = Outcome { tests: Some(BTreeMap::new()), ..plain };
+        assert_eq!((none.last_lines(1), none.failed_tests()), (vec!["c".to_owned()], None));
     }
 
     #[test]

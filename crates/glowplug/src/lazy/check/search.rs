@@ -78,6 +78,13 @@ pub enum Verdict {
         /// The lazy run.
         lazy: Box<Run>,
     },
+    /// The program fails even eagerly, and the lazy run is like that: what comes after the failure was not seen.
+    Fails,
+    /// The lazy run was like the eager one because nothing was lazy in it: the interpreter cannot, and has said so.
+    NeverLazy {
+        /// What that run came to.
+        lazy: Box<Outcome>,
+    },
     /// These importers must stay eager, for these causes.
     Keep {
         /// How the lazy run differed.
@@ -118,6 +125,12 @@ pub fn search<R: Runner>(runner: &mut R) -> Result<(Baseline, Verdict), Stopped<
     let differences = baseline.differences(&lazy.outcome);
     tries.runner.progress(Step::Lazy(&differences));
     if differences.is_empty() {
+        if baseline.fails() {
+            return Ok((baseline, Verdict::Fails));
+        }
+        if lazy.record.loaded.is_empty() && lazy.record.pending.is_empty() {
+            return Ok((baseline, Verdict::NeverLazy { lazy: Box::new(lazy.outcome) }));
+        }
         let (eager, lazy) = (Box::new(eager), Box::new(lazy));
         return Ok((baseline, Verdict::Same { eager, lazy }));
     }
@@ -254,6 +267,8 @@ mod tests {
         needed: Vec<String>,
         hopeless: bool,
         unsteady: bool,
+        fails_eagerly: bool,
+        refused: bool,
         runs: usize,
         /// How many runs there is time for.
         limit: usize,
@@ -268,9 +283,11 @@ mod tests {
             }
             self.runs += 1;
             let well = match keep {
-                Keep::Everything => true,
+                Keep::Everything => !self.fails_eagerly,
                 Keep::Only(kept) => {
-                    !self.hopeless && self.needed.iter().all(|one| kept.contains(one))
+                    !self.hopeless
+                        && !self.fails_eagerly
+                        && self.needed.iter().all(|one| kept.contains(one))
                 }
             };
             let stdout = if self.unsteady { self.runs.to_string() } else { "out".to_owned() };
@@ -284,6 +301,9 @@ mod tests {
                 names: vec![],
                 line: 1,
             };
+            if self.refused {
+                return Ok(Run { outcome, record: Record::default() });
+            }
             let record = Record {
                 loaded: self.modules.iter().map(file).collect(),
                 pending: self.modules.iter().map(pending).collect(),
@@ -298,7 +318,16 @@ mod tests {
     fn program(needed: &[&str]) -> Program {
         let modules = (0..8).flat_map(|p| (0..9).map(move |m| format!("p{p}.m{m}"))).collect();
         let needed = needed.iter().map(|name| (*name).to_owned()).collect();
-        Program { modules, needed, hopeless: false, unsteady: false, runs: 0, limit: usize::MAX }
+        Program {
+            modules,
+            needed,
+            hopeless: false,
+            unsteady: false,
+            fails_eagerly: false,
+            refused: false,
+            runs: 0,
+            limit: usize::MAX,
+        }
     }
 
     fn verdict(program: &mut Program) -> Verdict {
@@ -351,6 +380,19 @@ mod tests {
         assert!(matches!(verdict(&mut steady), Verdict::Same { .. }));
         let mut failing = Program { unsteady: true, ..program(&["p1.m1"]) };
         assert!(matches!(verdict(&mut failing), Verdict::Keep { .. }));
+    }
+
+    #[test]
+    fn a_program_that_fails_eagerly_is_no_program_that_does_the_same() {
+        let mut failing = Program { fails_eagerly: true, ..program(&[]) };
+        assert!(matches!(verdict(&mut failing), Verdict::Fails));
+        assert_eq!(failing.runs, 3);
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_could_be_lazy_proves_nothing() {
+        let mut refused = Program { refused: true, ..program(&[]) };
+        assert!(matches!(verdict(&mut refused), Verdict::NeverLazy { .. }));
     }
 
     #[test]
