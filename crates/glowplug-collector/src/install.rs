@@ -4,7 +4,7 @@ use crate::api::{self, Api, MethodDef, Owned, Ref};
 use crate::counters;
 use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{Sample, clock, read_clocks, read_faults, snapshot};
+use crate::snapshot::{Timed, clock, read_clocks, read_faults, snapshot};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -39,7 +39,7 @@ pub fn when_ready(api: &'static Api) -> bool {
     if INSTALLED.swap(true, Ordering::Relaxed) {
         return false;
     }
-    Sample::calibrate();
+    Timed::calibrate();
     note_prices();
     watch_collections(api, modules);
     know_called(api, module(c"_imp").as_ref());

@@ -4,7 +4,7 @@ use crate::api;
 use crate::audit;
 use crate::environment;
 use crate::intern;
-use crate::snapshot::{self, CLOCKS_READ, FAULTS_READ, Sample, TIMED, clock, read_clocks};
+use crate::snapshot::{self, CLOCKS_READ, TIMED, Timed, clock, read_clocks};
 use crate::trace::{self, Kind};
 use crate::usage;
 use core::ffi::{CStr, c_char, c_int};
@@ -28,7 +28,7 @@ extern "C" fn constructor(count: c_int, arguments: *mut *mut c_char, given: *mut
     // SAFETY: the array is libc's or the loader's, and the program has not started.
     let Some(request) = (unsafe { environment::take(array) }) else { return };
     let Ok(()) = environment::REQUESTED.set(request) else { return };
-    Sample::whole(|| {
+    Timed::whole(|| {
         if let (Some(api), Some(request)) = (api::find(), environment::REQUESTED.get())
             && trace::open(&request.file)
         {
@@ -89,7 +89,7 @@ pub fn note_end(how: Ending) {
     }
     usage::end();
     let end = snapshot::snapshot();
-    let taken = [&CLOCKS_READ, &FAULTS_READ, &TIMED, &usage::READS]
+    let taken = [&CLOCKS_READ, &TIMED, &usage::READS]
         .map(|counter| counter.load(Ordering::Relaxed));
     trace::note(Kind::End, 0, how as u32, &[&end, &taken]);
 }

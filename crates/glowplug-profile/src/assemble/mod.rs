@@ -79,9 +79,9 @@ fn path_entries(trace: &ProcessTrace) -> Vec<PathEntry> {
     entries.into_values().collect()
 }
 
-/// What collecting cost: the collector's operations at their prices in that process, and what it timed itself.
+/// What collecting cost: what the collector timed of itself, and what it counted, at the prices in that process.
 ///
-/// A process that was killed did not say how many operations there were; its records say how many there were at most.
+/// A process that was killed did not say what it had timed; how often it noted a moment says how many readings there were at most.
 fn collecting(trace: &ProcessTrace) -> Collecting {
     let prices =
         trace.of_kind(kind::PRICE).next().map(|record| record.words.as_slice()).unwrap_or_default();
@@ -89,27 +89,23 @@ fn collecting(trace: &ProcessTrace) -> Collecting {
         return Collecting::default();
     };
     let said = trace.of_kind(kind::END).last().and_then(|end| {
-        let [clocks, faults, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
+        let [_readings, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
             return None;
         };
-        Some((*clocks, *faults, *timed, *end.words.get(3)?, *reads))
+        let allocations = end.words.get(ALLOCATIONS)?;
+        Some(timed + (allocations * allocation_ps + reads * read_ps) / 1000)
     });
-    let (clocks, faults, timed, allocations, reads) = said.unwrap_or_else(|| {
+    let at_most = || {
         let count = |kinds: &[u8]| {
-            trace
-                .threads
-                .iter()
-                .flat_map(|t| &t.records)
-                .filter(|record| kinds.contains(&record.kind))
-                .count() as u64
+            let records = trace.threads.iter().flat_map(|thread| &thread.records);
+            records.filter(|record| kinds.contains(&record.kind)).count() as u64
         };
         let snapshots = count(&[kind::LOAD_BEGIN, kind::LOAD_END]);
-        (snapshots + count(&[kind::PHASE_BEGIN, kind::PHASE_END]), snapshots, 0, 0, 0)
-    });
-    Collecting {
-        cpu_ns: clocks * clocks_price
-            + faults * faults_price
-            + timed
-            + (allocations * allocation_ps + reads * read_ps) / 1000,
-    }
+        let phases = count(&[kind::PHASE_BEGIN, kind::PHASE_END]);
+        (snapshots + phases) * clocks_price + snapshots * faults_price
+    };
+    Collecting { cpu_ns: said.unwrap_or_else(at_most) }
 }
+
+/// Where a snapshot has the number of allocations.
+const ALLOCATIONS: usize = 3;
