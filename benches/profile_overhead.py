@@ -50,9 +50,7 @@ class Run:
         null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
         own = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {processor})
-        self.pid = os.posix_spawn(
-            command[0], command, variables, file_actions=null, setsigmask=[]
-        )
+        self.pid = os.posix_spawn(command[0], command, variables, file_actions=null, setsigmask=[])
         os.kill(self.pid, signal.SIGSTOP)
         os.sched_setaffinity(0, own)
         self.ms: float | None = None

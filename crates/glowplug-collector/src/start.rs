@@ -94,7 +94,7 @@ pub fn note_end(how: Ending) {
     }
     usage::end();
     let end = snapshot::snapshot();
-    let taken = [&CLOCKS_READ, &TIMED, &usage::READS]
-        .map(|counter| counter.load(Ordering::Relaxed));
+    let taken =
+        [&CLOCKS_READ, &TIMED, &usage::READS].map(|counter| counter.load(Ordering::Relaxed));
     trace::note(Kind::End, 0, how as u32, &[&end, &taken]);
 }

@@ -11,6 +11,7 @@ use crate::sites::{self, Form, Import, Site};
 use crate::snapshot::{self, Clocks, Timed, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
 use crate::usage;
+use core::cell::Cell;
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -116,6 +117,9 @@ fn short_phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
 unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
+    if IS_READING.get() && is_loaded(arguments.get(0)) {
+        return IMPORT.call(&arguments);
+    }
     let part = Timed::begin();
     let (name, globals, from, level) =
         (arguments.get(0), arguments.get(1), arguments.get(3), arguments.get(4));
@@ -306,10 +310,17 @@ unsafe extern "C" fn unmarshal(_: Ref, values: *const Ref, count: isize, names: 
     short_phase(Phase::Unmarshal, || UNMARSHAL.call(&arguments))
 }
 
+thread_local! {
+    /// Whether importlib is reading a file. To open it, C code imports `_io` each time, which is nobody's import.
+    static IS_READING: Cell<bool> = const { Cell::new(false) };
+}
+
 unsafe extern "C" fn get_data(this: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
+    let before = IS_READING.replace(true);
     let outcome = short_phase(Phase::Read, || GET_DATA.call_of(this, &arguments));
+    IS_READING.set(before);
     let part = Timed::begin();
     note_data(arguments.get(0), outcome);
     part.end();
@@ -366,7 +377,7 @@ unsafe extern "C" fn collection(_: Ref, values: *const Ref, count: isize, names:
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
     thread_local! {
-        static BEGAN: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+        static BEGAN: Cell<u64> = const { Cell::new(0) };
     }
     let part = Timed::begin();
     let now = snapshot::clock(libc::CLOCK_THREAD_CPUTIME_ID);
