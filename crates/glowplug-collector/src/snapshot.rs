@@ -1,6 +1,7 @@
 //! What a thread has used up at a moment.
 
 use crate::counters;
+use crate::usage;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -24,7 +25,7 @@ impl Clocks {
 pub const WORDS: usize = 10;
 
 /// How many times the CPU time was read.
-pub static CLOCKS_READ: AtomicU64 = AtomicU64::new(0);
+static CLOCKS_READ: AtomicU64 = AtomicU64::new(0);
 
 /// A clock, in nanoseconds.
 #[inline]
@@ -114,7 +115,7 @@ fn faults(wall_ns: u64) -> Faults {
 }
 
 /// Those now, whenever they were read last.
-pub fn read_faults(wall_ns: u64) -> Faults {
+fn read_faults(wall_ns: u64) -> Faults {
     // SAFETY: rusage is plain data, for which zeros are valid.
     let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
     // SAFETY: the kernel writes to the variable alone.
@@ -123,10 +124,15 @@ pub fn read_faults(wall_ns: u64) -> Faults {
 }
 
 /// What collecting took, nanoseconds; counts of allocations and reads are no part of it, as timing them would take longer than they do.
-pub static TIMED: AtomicU64 = AtomicU64::new(0);
+static TIMED: AtomicU64 = AtomicU64::new(0);
 
 /// What a reading of the wall clock takes here, nanoseconds.
 static READING: AtomicU64 = AtomicU64::new(0);
+
+/// What collecting took so far: how many times the CPU time was read, nanoseconds, and how many attributes were read.
+pub fn collected() -> [u64; 3] {
+    [&CLOCKS_READ, &TIMED, &usage::READS].map(|counter| counter.load(Ordering::Relaxed))
+}
 
 /// A part of collecting that is being timed, by the wall clock: at each place, as often as it is passed. In a tight loop the same would
 /// take less than where the program's own work has taken the caches.

@@ -4,11 +4,10 @@ use crate::api;
 use crate::audit;
 use crate::environment;
 use crate::intern;
-use crate::snapshot::{self, CLOCKS_READ, TIMED, Timed, clock, read_clocks};
+use crate::snapshot::{self, Timed, clock, read_clocks};
 use crate::trace::{self, Kind};
 use crate::usage;
 use core::ffi::{CStr, c_char, c_int};
-use core::sync::atomic::Ordering;
 
 unsafe extern "C" {
     static mut environ: *mut *mut c_char;
@@ -94,7 +93,5 @@ pub fn note_end(how: Ending) {
     }
     usage::end();
     let end = snapshot::snapshot();
-    let taken =
-        [&CLOCKS_READ, &TIMED, &usage::READS].map(|counter| counter.load(Ordering::Relaxed));
-    trace::note(Kind::End, 0, how as u32, &[&end, &taken]);
+    trace::note(Kind::End, 0, how as u32, &[&end, &snapshot::collected()]);
 }

@@ -213,7 +213,7 @@ fn load(name: Ref, arguments: &Arguments) -> Ref {
     let raised = if outcome.is_null() { exception() } else { 0 };
     usage.end(outcome);
     part.end();
-    trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);
+    trace::note(Kind::LoadEnd, 0, raised, &[&snapshot(), &snapshot::collected()]);
     outcome
 }
 

@@ -79,32 +79,20 @@ fn path_entries(trace: &ProcessTrace) -> Vec<PathEntry> {
     entries.into_values().collect()
 }
 
-/// What collecting cost: what the collector timed of itself, and what it counted, at the prices in that process.
-///
-/// A process that was killed did not say what it had timed; how often it noted a moment says how many readings there were at most.
+/// What collecting cost: what the collector timed of itself, and what it counted, at the prices in that process. It says so at the end
+/// of each load, and of the process where that comes to it.
 fn collecting(trace: &ProcessTrace) -> Collecting {
     let prices =
         trace.of_kind(kind::PRICE).next().map(|record| record.words.as_slice()).unwrap_or_default();
-    let [clocks_price, faults_price, allocation_ps, read_ps, ..] = prices else {
-        return Collecting::default();
-    };
-    let said = trace.of_kind(kind::END).last().and_then(|end| {
-        let [_readings, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
+    let [allocation_ps, read_ps, ..] = prices else { return Collecting::default() };
+    let said = trace.of_kind(kind::LOAD_END).chain(trace.of_kind(kind::END)).filter_map(|record| {
+        let [_readings, timed, reads, ..] = record.words.get(SNAPSHOT_WORDS..)? else {
             return None;
         };
-        let allocations = end.words.get(ALLOCATIONS)?;
+        let allocations = record.words.get(ALLOCATIONS)?;
         Some(timed + (allocations * allocation_ps + reads * read_ps) / 1000)
     });
-    let at_most = || {
-        let count = |kinds: &[u8]| {
-            let records = trace.threads.iter().flat_map(|thread| &thread.records);
-            records.filter(|record| kinds.contains(&record.kind)).count() as u64
-        };
-        let snapshots = count(&[kind::LOAD_BEGIN, kind::LOAD_END]);
-        let phases = count(&[kind::PHASE_BEGIN, kind::PHASE_END]);
-        (snapshots + phases) * clocks_price + snapshots * faults_price
-    };
-    Collecting { cpu_ns: said.unwrap_or_else(at_most) }
+    Collecting { cpu_ns: said.max().unwrap_or(0) }
 }
 
 /// Where a snapshot has the number of allocations.
