@@ -55,18 +55,22 @@ def test_memory_that_is_changed_freed_and_asked_for_again(starter):
 
 
 def test_a_fork_has_little_memory_to_copy(starter):
+    """Heap, objects and the data of libraries lie in the template's file."""
     starter.prepare(_program(starter))
     told = until_ready(starter, 1)
-    anonymous = views = 0
-    is_view = False
+    anonymous = views = of_libraries = 0
+    name = ""
     for line in Path(f"/proc/{told['template']}/smaps").read_text().splitlines():
         if re.match(r"[0-9a-f]+-", line):
-            is_view = line.endswith(f"/memfd:glowplug-{told['template']} (deleted)")
-        elif line.startswith("Size:") and is_view:
+            name = line.partition("/")[2]
+        elif line.startswith("Size:") and name == f"memfd:glowplug-{told['template']} (deleted)":
             views += int(line.split()[1])
         elif line.startswith("Anonymous:"):
             anonymous += int(line.split()[1])
+            if name and not name.startswith("memfd:"):
+                of_libraries += int(line.split()[1])
     assert views > sys.getsizeof("0" * 100) * 200_000 >> 10
     assert anonymous < views / 4
+    assert of_libraries == 0
     # What lies in the file is the template's all the same.
     assert told["template_private"] + told["template_shared"] > views << 10

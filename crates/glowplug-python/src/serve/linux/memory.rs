@@ -29,6 +29,16 @@ pub struct Memory {
     page_map: File,
     writable: Vec<Range>,
     heap: Vec<Range>,
+    data: Vec<Data>,
+}
+
+/// Private memory without code, which is no view of a template's file yet.
+#[derive(Clone, Copy)]
+pub struct Data {
+    /// Where it lies.
+    pub range: Range,
+    /// Whether it may be written to.
+    pub is_writable: bool,
 }
 
 /// A page.
@@ -64,12 +74,18 @@ impl Memory {
             page_map,
             writable: maps.lines().filter_map(writable_private).collect(),
             heap: heap.filter_map(writable_private).collect(),
+            data: maps.lines().filter_map(data).collect(),
         })
     }
 
     /// The ranges that can be written and are shared with nobody: start and end, in order.
     pub fn writable(&self) -> &[Range] {
         &self.writable
+    }
+
+    /// All private memory without code.
+    pub fn data(&self) -> &[Data] {
+        &self.data
     }
 
     /// The memory below the program break, where libc's heap begins.
@@ -93,12 +109,26 @@ impl Memory {
     }
 }
 
-/// The range of a line of `maps` whose memory can be written and is private.
-fn writable_private(line: &str) -> Option<Range> {
+/// The range of a line of `maps`, and what follows it.
+fn range(line: &str) -> Option<(Range, &str)> {
     let (range, rest) = line.split_once(' ')?;
     let (start, end) = range.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();
-    rest.starts_with("rw-p").then_some((address(start)?, address(end)?))
+    Some(((address(start)?, address(end)?), rest))
+}
+
+/// The range of a line of `maps` whose memory can be written and is private.
+fn writable_private(line: &str) -> Option<Range> {
+    let (range, rest) = range(line)?;
+    rest.starts_with("rw-p").then_some(range)
+}
+
+/// What a line of `maps` says of private memory without code.
+fn data(line: &str) -> Option<Data> {
+    let (range, rest) = range(line)?;
+    let is_writable = rest.starts_with("rw-p");
+    let is_view = rest.contains("/memfd:glowplug-");
+    ((is_writable || rest.starts_with("r--p")) && !is_view).then_some(Data { range, is_writable })
 }
 
 /// Lays this process's memory out in huge pages, where most of one is in use: a fork copies one entry then in place of 512. What it shares
