@@ -13,28 +13,15 @@ import argparse
 import json
 import re
 import resource
-import struct
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from profiled_programs import chosen, environment
+from profiled_programs import SIDES, chosen, collecting, environment
 
-# The collector is handed on (f) from valgrind's launcher to the program.
-SIDES = {"plain": None, "without_marks": "f", "with_marks": "fu"}
-CHUNK, CHUNKS = 1 << 16, 1023
 # Debian's `valgrind` is a shell script, which would be followed as well.
 LAUNCHERS = ("/usr/bin/valgrind.bin", "/usr/bin/valgrind")
-
-
-def trace(folder: str) -> Path:
-    """An empty file for the collector's notes."""
-    path = Path(folder) / "trace"
-    with path.open("wb") as file:
-        file.write(b"glowprof" + struct.pack("<QQQ", 1, 0, CHUNKS))
-        file.truncate((CHUNKS + 1) * CHUNK)
-    return path
 
 
 def instructions(collector: str, letters: str | None, command: list[str]) -> int:
@@ -43,8 +30,8 @@ def instructions(collector: str, letters: str | None, command: list[str]) -> int
     with tempfile.TemporaryDirectory() as folder:
         variables = environment()
         if letters is not None:
-            variables["LD_PRELOAD"] = collector
-            variables["GLOWPLUG_COLLECT"] = f"{letters}:{trace(folder)}"
+            # It is handed on (f) from valgrind's launcher to the program.
+            variables |= collecting(collector, f"f{letters}", Path(folder) / "trace")
         options = ["--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         done = subprocess.run(
             [launcher, *options, *command],

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import statistics
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,6 +26,18 @@ PROGRAMS = {
     "aiohttp": "import aiohttp\nimport aiohttp.web",
     "sqlalchemy": "import sqlalchemy\nimport sqlalchemy.orm",
 }
+
+# What a program is run as, and with what letters of the collector's; None without it.
+SIDES = {"plain": None, "without_marks": "", "with_marks": "u"}
+
+
+def collecting(collector: str | Path, letters: str, notes: Path) -> dict[str, str]:
+    """The variables by which a program is collected from, and an empty file for the notes."""
+    chunk, chunks = 1 << 16, 1023
+    with notes.open("wb") as file:
+        file.write(b"glowprof" + struct.pack("<QQQ", 1, 0, chunks))
+        file.truncate((chunks + 1) * chunk)
+    return {"LD_PRELOAD": str(collector), "GLOWPLUG_COLLECT": f"{letters}:{notes}"}
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -62,12 +75,6 @@ def cpu_ms(command: list[str], variables: dict[str, str] | None = None) -> float
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return (usage.ru_utime + usage.ru_stime) * 1000 if process.returncode == 0 else None
-
-
-def on_one_processor() -> None:
-    """Keeps this process and those that it starts on one processor: on another one, whose cache
-    and neighbours are others, the same run takes up to a tenth more or less."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def profile(glowplug: str, python: str, code: str, *options: str) -> tuple[dict, float]:

@@ -202,6 +202,7 @@ def test_the_profile_outlives_every_ending(tmp_path, python, ending, status):
     found = start(tmp_path, "main.py", python=python)
     assert found.done.returncode == status
     assert found.module("early")["outcome"] == "loaded"
+    assert found.profile["run"]["overhead"]["cpu_ns"] > 0
     check_sums(found)
 
 

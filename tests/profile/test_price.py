@@ -14,7 +14,7 @@ from profiled import start
 
 CHUNK, CHUNKS = 1 << 16, 255
 # Kinds of records, as the collector's `trace` module numbers them.
-LOAD_BEGIN, LOAD_END, PHASE_BEGIN, PHASE_END, END = 3, 4, 5, 6, 11
+LOAD_BEGIN, LOAD_END, PHASE_BEGIN, PHASE_END, END, CODE = 3, 4, 5, 6, 11, 21
 # Words of the snapshot that is in front of the counts at the end.
 SNAPSHOT_WORDS = 10
 
@@ -42,15 +42,20 @@ def records(data: bytes) -> list[tuple[int, int, tuple[int, ...]]]:
     return found
 
 
-def test_the_cpu_time_is_not_read_at_every_moment_that_is_noted(tmp_path):
-    trace = tmp_path / "trace"
+def notes(folder: Path, code: str) -> list[tuple[int, int, tuple[int, ...]]]:
+    """The records of a program without usage marks."""
+    trace = folder / "trace"
     with trace.open("wb") as file:
         file.write(b"glowprof" + struct.pack("<QQQ", 1, 0, CHUNKS))
         file.truncate((CHUNKS + 1) * CHUNK)
     variables = {"LD_PRELOAD": str(collector()), "GLOWPLUG_COLLECT": f":{trace}"}
-    command = [default_interpreter().path, "-c", "import argparse, email.parser, json"]
-    subprocess.run(command, env=clean_environment() | variables, check=True)
-    found = records(trace.read_bytes())
+    command = [default_interpreter().path, "-c", code]
+    subprocess.run(command, cwd=folder, env=clean_environment() | variables, check=True)
+    return records(trace.read_bytes())
+
+
+def test_the_cpu_time_is_not_read_at_every_moment_that_is_noted(tmp_path):
+    found = notes(tmp_path, "import argparse, email.parser, json")
     counts = Counter(kind for kind, _, _ in found)
     assert counts[LOAD_BEGIN] == counts[LOAD_END] >= 20
     moments = sum(counts[kind] for kind in (LOAD_BEGIN, LOAD_END, PHASE_BEGIN))
@@ -58,6 +63,19 @@ def test_the_cpu_time_is_not_read_at_every_moment_that_is_noted(tmp_path):
     moments += sum(2 if flags else 1 for kind, flags, _ in found if kind == PHASE_END)
     (readings,) = (words[SNAPSHOT_WORDS] for kind, _, words in found if kind == END)
     assert 0 < readings < moments * 9 // 10
+
+
+def test_where_imports_are_written_is_noted_once_for_each_code(tmp_path):
+    names = [f"file{number}" for number in range(20)]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("import sys\n")
+    (tmp_path / "many.py").write_text("".join(f"import {name}\n" for name in names))
+    found = notes(tmp_path, "import many")
+    # A file's number and a first line: what is noted again for each module that a code loads is
+    # the code that loads the most.
+    codes = Counter(words[0] for kind, _, words in found if kind == CODE)
+    assert len(codes) > len(names)
+    assert max(codes.values()) < len(names) // 2
 
 
 def test_no_library_is_loaded_that_the_program_does_not_load_itself(tmp_path):

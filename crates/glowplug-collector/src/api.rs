@@ -18,6 +18,7 @@ pub struct Object {
 pub type Ref = *mut Object;
 
 /// `PyCFunctionFastWithKeywords`: the object that it is bound to, the arguments, how many are positional, and the names of the others.
+// SAFETY: Python alone calls one, with the GIL and as many live arguments as it says.
 pub type Function = unsafe extern "C" fn(Ref, *const Ref, isize, Ref) -> Ref;
 
 /// `PyMethodDef`.
@@ -39,6 +40,19 @@ unsafe impl Sync for MethodDef {}
 /// `METH_FASTCALL | METH_KEYWORDS`.
 pub const WITH_KEYWORDS: c_int = 0x82;
 
+/// An allocator's malloc; its context comes first, as with the others.
+// SAFETY: it may be called with the context that it is installed with, by any thread; the callers are CPython, and what stands for it.
+pub type Malloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
+/// An allocator's calloc.
+// SAFETY: as for `Malloc`.
+pub type Calloc = unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void;
+/// An allocator's realloc.
+// SAFETY: as for `Malloc`; the block is one of the same allocator's, or null.
+pub type Realloc = unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void;
+/// An allocator's free.
+// SAFETY: as for `Realloc`; nobody uses the block any more.
+pub type Free = unsafe extern "C" fn(*mut c_void, *mut c_void);
+
 /// `PyMemAllocatorEx`.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -46,13 +60,13 @@ pub struct Allocator {
     /// First argument of the functions.
     pub context: *mut c_void,
     /// As malloc.
-    pub malloc: Option<unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void>,
+    pub malloc: Option<Malloc>,
     /// As calloc.
-    pub calloc: Option<unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void>,
+    pub calloc: Option<Calloc>,
     /// As realloc.
-    pub realloc: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void>,
+    pub realloc: Option<Realloc>,
     /// As free.
-    pub free: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
+    pub free: Option<Free>,
 }
 
 impl Allocator {
@@ -80,6 +94,7 @@ unsafe impl Send for Allocator {}
 unsafe impl Sync for Allocator {}
 
 /// `Py_AuditHookFunction`.
+// SAFETY: Python alone calls one, with a NUL-ended name, a live tuple and the data that it was given with the hook.
 pub type AuditHook = unsafe extern "C" fn(*const c_char, Ref, *mut c_void) -> c_int;
 
 macro_rules! api {
@@ -87,17 +102,23 @@ macro_rules! api {
         /// The functions.
         #[allow(non_snake_case, missing_docs, reason = "they are CPython's")]
         pub struct Api {
+            // SAFETY: whoever calls one keeps what the C API asks for: the GIL, live objects, NUL-ended names.
             $(pub $name: unsafe extern "C" fn($($kind),*) $(-> $result)?,)*
         }
 
         impl Api {
             fn find() -> Option<Api> {
                 Some(Api {
-                    // SAFETY: the C API declares the function of this name so.
-                    $($name: unsafe {
-                        core::mem::transmute::<*mut c_void, unsafe extern "C" fn($($kind),*) $(-> $result)?>(
-                            symbol(concat!(stringify!($name), "\0"))?
-                        )
+                    $($name: {
+                        let found = symbol(concat!(stringify!($name), "\0"))?;
+                        // SAFETY: the C API declares the function of this name so.
+                        unsafe {
+                            core::mem::transmute::<
+                                *mut c_void,
+                                // SAFETY: as for the field.
+                                unsafe extern "C" fn($($kind),*) $(-> $result)?,
+                            >(found)
+                        }
                     },)*
                 })
             }
@@ -146,6 +167,7 @@ api! {
     PyMem_GetAllocator: fn(c_int, *mut Allocator);
     PyMem_SetAllocator: fn(c_int, *const Allocator);
     PyBytes_AsStringAndSize: fn(Ref, *mut *mut c_char, *mut isize) -> c_int;
+    // SAFETY: Python calls what it is given once, when it has ended.
     Py_AtExit: fn(unsafe extern "C" fn()) -> c_int;
     Py_IncRef: fn(Ref);
     Py_DecRef: fn(Ref);
@@ -196,6 +218,7 @@ struct Search {
     found: usize,
 }
 
+// SAFETY: called by `dl_iterate_phdr` alone, with what `bytes_behind` passes it.
 unsafe extern "C" fn look_behind(
     library: *mut libc::dl_phdr_info,
     _size: usize,

@@ -8,7 +8,7 @@
 
 use crate::api::{self, Allocator, Api, Ref, api};
 use crate::install;
-use crate::snapshot::Sample;
+use crate::snapshot::Timed;
 use crate::start::{Ending, note_end};
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -105,7 +105,7 @@ unsafe extern "C" fn hook(event: *const c_char, _arguments: Ref, _data: *mut c_v
     // SAFETY: events have NUL-ended names.
     let event = unsafe { CStr::from_ptr(event) }.to_bytes();
     match event {
-        b"import" if !install::is_done() => Sample::whole(|| {
+        b"import" if !install::is_done() => Timed::whole(|| {
             if install::when_ready(api()) {
                 stop_listening(api());
             }

@@ -41,21 +41,39 @@ static FUNCTIONS: Mutex<Option<Table<usize, Code>>> = Mutex::new(None);
 /// Code of a module, and a reference to it of our own, or null.
 pub type Running = (Ref, Code);
 
+const NOTHING: Running = (
+    ptr::null_mut(),
+    Code {
+        number: 0,
+        by_line: false,
+        is_importlib: false,
+        in_function: false,
+        module: 0,
+        package: 0,
+        globals: 0,
+    },
+);
+
 thread_local! {
     // Not dropped with its thread, which does not hold the GIL then.
-    static RUNNING: Cell<Running> = const { Cell::new((ptr::null_mut(), Code {
-        number: 0, by_line: false, is_importlib: false, in_function: false, module: 0, package: 0, globals: 0,
-    })) };
+    static RUNNING: Cell<Running> = const { Cell::new(NOTHING) };
+    /// The code that the load is due to, which what C code imports for it seems to come from. The reference is [`Outer`]'s.
+    static IMPORTING: Cell<Running> = const { Cell::new(NOTHING) };
 }
 
+/// What ran before a load: the code that it is due to, and the code that the load is due to in which this ran.
+pub struct Outer(Running, Running);
+
 /// The load of a module begins: code of another one will run. To be handed to [`end_load`].
-pub fn begin_load() -> Running {
-    RUNNING.with(|running| running.replace((ptr::null_mut(), Code::default())))
+pub fn begin_load() -> Outer {
+    let running = RUNNING.replace(NOTHING);
+    Outer(running, IMPORTING.replace(running))
 }
 
 /// The load is over; the code that began it runs on.
-pub fn end_load(outer: Running) {
-    drop(Owned::take_or_null(RUNNING.with(|running| running.replace(outer)).0));
+pub fn end_load(outer: Outer) {
+    drop(Owned::take_or_null(RUNNING.replace(outer.0).0));
+    IMPORTING.set(outer.1);
 }
 
 /// What is known of the code that a frame runs. `globals` are those that decide about its module.
@@ -65,6 +83,10 @@ pub fn of(code: &Owned, globals: Ref) -> Code {
         return in_module(known, globals, |known| {
             RUNNING.with(|place| place.set((running, known)))
         });
+    }
+    let (importing, known) = IMPORTING.get();
+    if importing == code.get() {
+        return in_module(known, globals, |_| {});
     }
     let Ok(mut functions) = FUNCTIONS.try_lock() else { return Code::default() };
     let functions = functions.get_or_insert_with(Table::default);

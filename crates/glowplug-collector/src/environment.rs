@@ -55,12 +55,18 @@ pub unsafe fn take(array: *mut *mut c_char) -> Option<Request> {
 }
 
 /// The value of a variable.
+///
+/// # Safety
+/// As for [`strings`].
 unsafe fn value_of<'a>(array: *const *mut c_char, name: &[u8]) -> Option<&'a [u8]> {
     // SAFETY: handed on from the callers, who keep the array's contract.
     unsafe { strings(array) }.find_map(|string| string.strip_prefix(name))
 }
 
 /// The strings of an environment.
+///
+/// # Safety
+/// The array and its strings live as long as what is made of them, and nobody changes them meanwhile.
 unsafe fn strings<'a>(array: *const *mut c_char) -> impl Iterator<Item = &'a [u8]> {
     (0..).map_while(move |index| {
         // SAFETY: the iterator ends at null, the last entry; the others are NUL-ended strings.
@@ -72,6 +78,9 @@ unsafe fn strings<'a>(array: *const *mut c_char) -> impl Iterator<Item = &'a [u8
 }
 
 /// Removes the request, and this library from `LD_PRELOAD`.
+///
+/// # Safety
+/// As for [`take`].
 unsafe fn remove(array: *mut *mut c_char) {
     let (mut from, mut to) = (array, array);
     // SAFETY: both stay within the array; the strings are writable, and what is cut away is overwritten with zeros, so that

@@ -2,7 +2,7 @@
 //!
 //! Arguments are handed on as they came; the safety contracts are those of the functions that these stand for.
 
-use crate::api::{Allocator, Api};
+use crate::api::{Allocator, Api, Calloc, Malloc, Realloc};
 use crate::counters::{self, counters};
 use crate::environment;
 use crate::next::next;
@@ -298,10 +298,6 @@ pub fn count_allocations(api: &Api) {
         }
     }
 }
-
-type Malloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
-type Calloc = unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void;
-type Realloc = unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void;
 
 /// The allocator of a domain that has been replaced.
 #[inline]

@@ -4,7 +4,7 @@ use crate::api::{self, Api, MethodDef, Owned, Ref};
 use crate::counters;
 use crate::environment::REQUESTED;
 use crate::hooks::allocated;
-use crate::snapshot::{Sample, clock, read_clocks, read_faults, snapshot};
+use crate::snapshot::{Timed, clock};
 use crate::steps::{self, Step};
 use crate::trace::{self, Kind};
 use crate::usage;
@@ -39,7 +39,7 @@ pub fn when_ready(api: &'static Api) -> bool {
     if INSTALLED.swap(true, Ordering::Relaxed) {
         return false;
     }
-    Sample::calibrate();
+    Timed::calibrate();
     note_prices();
     watch_collections(api, modules);
     know_called(api, module(c"_imp").as_ref());
@@ -183,35 +183,19 @@ fn made_gc(api: &Api, modules: Ref) -> Option<Owned> {
     Some(made)
 }
 
-/// Measures what a reading of the clocks, one of the page faults (nanoseconds), the count of an allocation and that of an attribute's
-/// read (picoseconds) cost here.
+/// Measures what the count of an allocation and that of an attribute's read cost here, picoseconds.
 fn note_prices() {
-    const TIMES: u64 = 4;
     const COUNTS: u64 = 512;
     let now = || clock(libc::CLOCK_THREAD_CPUTIME_ID);
-    // The first one looks at the resident memory, which is counted by itself.
-    snapshot();
     let moments = [
         now(),
-        repeat(TIMES, read_clocks, now),
-        repeat(TIMES, || read_faults(0), now),
         repeat(COUNTS, || allocated(std::hint::black_box(0)), now),
         repeat(COUNTS, || usage::count(std::hint::black_box(ptr::null_mut())), now),
     ];
     usage::READS.store(0, Ordering::Relaxed);
     counters::add(|counters| counters.allocations -= COUNTS);
-    let spent = |index: usize| moments[index] - moments[index - 1];
-    trace::note(
-        Kind::Price,
-        0,
-        0,
-        &[&[
-            spent(1) / TIMES,
-            spent(2) / TIMES,
-            spent(3) * 1000 / COUNTS,
-            spent(4) * 1000 / COUNTS,
-        ]],
-    );
+    let price = |index: usize| (moments[index] - moments[index - 1]) * 1000 / COUNTS;
+    trace::note(Kind::Price, 0, 0, &[&[price(1), price(2)]]);
 }
 
 fn repeat<T>(times: u64, mut what: impl FnMut() -> T, now: impl Fn() -> u64) -> u64 {

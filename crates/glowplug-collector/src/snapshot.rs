@@ -1,6 +1,7 @@
 //! What a thread has used up at a moment.
 
 use crate::counters;
+use crate::usage;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -23,10 +24,8 @@ impl Clocks {
 /// Number of 8-byte words of a [`snapshot`].
 pub const WORDS: usize = 10;
 
-/// How many times the CPU time was read; this and the next are most of what collecting costs.
-pub static CLOCKS_READ: AtomicU64 = AtomicU64::new(0);
-/// How many times the page faults were read.
-pub static FAULTS_READ: AtomicU64 = AtomicU64::new(0);
+/// How many times the CPU time was read.
+static CLOCKS_READ: AtomicU64 = AtomicU64::new(0);
 
 /// A clock, in nanoseconds.
 #[inline]
@@ -53,7 +52,12 @@ pub fn clocks() -> Clocks {
     let wall_ns = clock(libc::CLOCK_MONOTONIC);
     let last = READ.get();
     let since = wall_ns.saturating_sub(last.wall_ns);
-    if since < NEAR_NS { Clocks { wall_ns, cpu_ns: last.cpu_ns + since } } else { read_clocks() }
+    if since < NEAR_NS {
+        return Clocks { wall_ns, cpu_ns: last.cpu_ns + since };
+    }
+    let now = read_clocks();
+    took(now.wall_ns - wall_ns);
+    now
 }
 
 /// Both clocks now, whenever they were read last.
@@ -103,14 +107,15 @@ fn faults(wall_ns: u64) -> Faults {
     if wall_ns.saturating_sub(last.wall_ns) < NEAR_NS {
         return last;
     }
+    let part = Timed::begin();
     let now = read_faults(wall_ns);
+    part.end();
     READ.set(now);
     now
 }
 
 /// Those now, whenever they were read last.
-pub fn read_faults(wall_ns: u64) -> Faults {
-    FAULTS_READ.fetch_add(1, Ordering::Relaxed);
+fn read_faults(wall_ns: u64) -> Faults {
     // SAFETY: rusage is plain data, for which zeros are valid.
     let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
     // SAFETY: the kernel writes to the variable alone.
@@ -118,58 +123,74 @@ pub fn read_faults(wall_ns: u64) -> Faults {
     Faults { wall_ns, minor: usage.ru_minflt as u64, major: usage.ru_majflt as u64 }
 }
 
-/// What collecting took beside clocks and snapshots, nanoseconds of CPU time.
-pub static TIMED: AtomicU64 = AtomicU64::new(0);
+/// What collecting took, nanoseconds; counts of allocations and reads are no part of it, as timing them would take longer than they do.
+static TIMED: AtomicU64 = AtomicU64::new(0);
 
-/// A measurement of one in every [`Sample::EVERY`] of the notes that are taken of imports, which stands for all of them.
-pub struct Sample(u64);
-
-/// What a reading of its clock takes, nanoseconds.
+/// What a reading of the wall clock takes here, nanoseconds.
 static READING: AtomicU64 = AtomicU64::new(0);
 
-impl Sample {
-    const EVERY: u64 = 16;
+/// What collecting took so far: how many times the CPU time was read, nanoseconds, and how many attributes were read.
+pub fn collected() -> [u64; 3] {
+    [&CLOCKS_READ, &TIMED, &usage::READS].map(|counter| counter.load(Ordering::Relaxed))
+}
 
-    /// Begins to measure, if it is time to.
+/// A part of collecting that is being timed, by the wall clock: at each place, as often as it is passed. In a tight loop the same would
+/// take less than where the program's own work has taken the caches.
+#[must_use]
+pub struct Timed(u64);
+
+impl Timed {
+    /// It begins.
     #[inline]
-    pub fn begin() -> Sample {
-        static NOTES: AtomicU64 = AtomicU64::new(0);
-        let number = NOTES.fetch_add(1, Ordering::Relaxed);
-        // Not the first one, which stands for no other: it is the one that finds nothing in place yet.
-        Sample(if number % Sample::EVERY == Sample::EVERY / 2 { Sample::now() } else { 0 })
+    pub fn begin() -> Timed {
+        Timed(clock(libc::CLOCK_MONOTONIC))
     }
 
-    /// Measures what measuring itself takes, which is no part of what is measured.
-    pub fn calibrate() {
-        const TIMES: u64 = 4;
-        let begin = Sample::now();
-        for _ in 0..TIMES {
-            std::hint::black_box(Sample::now());
-        }
-        READING.store((Sample::now() - begin) / (TIMES + 1), Ordering::Relaxed);
+    /// It ends.
+    #[inline]
+    pub fn end(self) {
+        took(clock(libc::CLOCK_MONOTONIC).saturating_sub(self.0) + READING.load(Ordering::Relaxed));
     }
 
-    /// Measures what is done once.
+    /// Times what is done now and then, and may take long.
     pub fn whole<T>(what: impl FnOnce() -> T) -> T {
-        let begin = Sample::now();
+        // CPU time: that the thread is made to wait is not the collector's work.
+        let begin = clock(libc::CLOCK_THREAD_CPUTIME_ID);
+        let before = TIMED.load(Ordering::Relaxed);
         let outcome = what();
-        TIMED.fetch_add(Sample::now() - begin, Ordering::Relaxed);
+        // What has been timed within it is part of it.
+        TIMED.store(before, Ordering::Relaxed);
+        add(clock(libc::CLOCK_THREAD_CPUTIME_ID) - begin);
         outcome
     }
 
-    /// CPU time: that the thread is made to wait is not the collector's work.
-    fn now() -> u64 {
-        clock(libc::CLOCK_THREAD_CPUTIME_ID)
-    }
-
-    /// Ends it.
-    #[inline]
-    pub fn end(self) {
-        if self.0 > 0 {
-            let spent = (Sample::now() - self.0).saturating_sub(READING.load(Ordering::Relaxed));
-            TIMED.fetch_add(spent * Sample::EVERY, Ordering::Relaxed);
+    /// Learns what timing itself takes.
+    pub fn calibrate() {
+        const TIMES: u64 = 8;
+        let begin = clock(libc::CLOCK_MONOTONIC);
+        for _ in 1..TIMES {
+            std::hint::black_box(clock(libc::CLOCK_MONOTONIC));
         }
+        let spent = clock(libc::CLOCK_MONOTONIC) - begin;
+        READING.store(spent / TIMES, Ordering::Relaxed);
     }
+}
+
+/// Adds what a part took. Where it took longer than any does, the thread was made to wait.
+#[inline]
+fn took(wall_ns: u64) {
+    add(wall_ns.min(NEAR_NS));
+}
+
+/// Not one step: what another thread adds between the two is lost, which without a GIL happens now and then.
+#[inline]
+fn add(spent_ns: u64) {
+    TIMED.store(TIMED.load(Ordering::Relaxed) + spent_ns, Ordering::Relaxed);
+}
+
+/// Adds an estimate of what cannot be timed in the process.
+pub fn estimated(spent_ns: u64) {
+    add(spent_ns);
 }
 
 /// How many pages must have been faulted in since the last look for the next to be worth its 5 µs.
@@ -185,7 +206,7 @@ fn resident_pages(minor_faults: i64) -> u64 {
         return RESIDENT.load(Ordering::Relaxed).saturating_add_signed(since.max(0));
     }
     LAST_LOOK.store(minor_faults, Ordering::Relaxed);
-    let pages = Sample::whole(look_at_resident_pages);
+    let pages = Timed::whole(look_at_resident_pages);
     let pages = pages.unwrap_or_else(|| RESIDENT.load(Ordering::Relaxed));
     RESIDENT.store(pages, Ordering::Relaxed);
     pages

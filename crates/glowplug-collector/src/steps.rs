@@ -8,9 +8,10 @@ use crate::counters;
 use crate::intern;
 use crate::names;
 use crate::sites::{self, Form, Import, Site};
-use crate::snapshot::{self, Clocks, Sample, clocks, snapshot};
+use crate::snapshot::{self, Clocks, Timed, clocks, snapshot};
 use crate::trace::{self, IN_FUNCTION, Kind};
 use crate::usage;
+use core::cell::Cell;
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -116,7 +117,10 @@ fn short_phase(phase: Phase, step: impl FnOnce() -> Ref) -> Ref {
 unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
-    let sample = Sample::begin();
+    if IS_READING.get() && is_loaded(arguments.get(0)) {
+        return IMPORT.call(&arguments);
+    }
+    let part = Timed::begin();
     let (name, globals, from, level) =
         (arguments.get(0), arguments.get(1), arguments.get(3), arguments.get(4));
     let from = if from == none() { ptr::null_mut() } else { from };
@@ -136,17 +140,17 @@ unsafe extern "C" fn import(_: Ref, values: *const Ref, count: isize, names: Ref
     let is_statement = !globals.is_null() && !arguments.are_named() && !arguments.get(4).is_null();
     let form = if is_statement { Form::Statement } else { Form::Call };
     let before = sites::enter(site);
-    sample.end();
+    part.end();
     let within = usage::ImportSystem::enter();
     let outcome = IMPORT.call(&arguments);
     drop(within);
-    let sample = Sample::begin();
+    let part = Timed::begin();
     sites::enter(before);
     note_edge(&site, &Import { name, level, from, form }, outcome);
-    sample.end();
     if !outcome.is_null() {
         usage::imported(outcome, from);
     }
+    part.end();
     outcome
 }
 
@@ -157,7 +161,9 @@ unsafe extern "C" fn find_and_load(_: Ref, values: *const Ref, count: isize, nam
     // Only importlib.import_module comes here without our `__import__` around it.
     let by_call = arguments.get(1) != IMPORT.original();
     let call = by_call.then(|| {
+        let part = Timed::begin();
         let site = sites::of_frame(ptr::null_mut());
+        part.end();
         (site, sites::enter(site))
     });
     let within = usage::ImportSystem::enter();
@@ -165,9 +171,11 @@ unsafe extern "C" fn find_and_load(_: Ref, values: *const Ref, count: isize, nam
         if is_loaded(name) { FIND_AND_LOAD.call(&arguments) } else { load(name, &arguments) };
     drop(within);
     if let Some((site, before)) = call {
+        let part = Timed::begin();
         sites::enter(before);
         let import = Import { name, level: 0, from: ptr::null_mut(), form: Form::Importlib };
         note_edge(&site, &import, outcome);
+        part.end();
     }
     outcome
 }
@@ -192,15 +200,20 @@ fn load(name: Ref, arguments: &Arguments) -> Ref {
     let site = sites::current();
     let flags = if site.in_function { IN_FUNCTION } else { 0 };
     let number = intern::object(name);
-    trace::note(Kind::LoadBegin, flags, number, &[&site.words(), &snapshot()]);
+    let begin = snapshot();
+    let part = Timed::begin();
+    trace::note(Kind::LoadBegin, flags, number, &[&site.words(), &begin]);
     let usage = usage::Load::begin(number);
     let outer = (codes::begin_load(), sites::enter_load(number));
+    part.end();
     let outcome = FIND_AND_LOAD.call(arguments);
+    let part = Timed::begin();
     codes::end_load(outer.0);
     sites::enter_load(outer.1);
     let raised = if outcome.is_null() { exception() } else { 0 };
     usage.end(outcome);
-    trace::note(Kind::LoadEnd, 0, raised, &[&snapshot()]);
+    part.end();
+    trace::note(Kind::LoadEnd, 0, raised, &[&snapshot(), &snapshot::collected()]);
     outcome
 }
 
@@ -245,7 +258,9 @@ unsafe extern "C" fn call(_: Ref, values: *const Ref, count: isize, names: Ref) 
     let step = || CALL.call(&arguments);
     if CALLED.bodies.iter().any(is) {
         let is_code = is(&CALLED.bodies[0]);
+        let part = Timed::begin();
         usage::body(if is_code { arguments.get(1) } else { ptr::null_mut() });
+        part.end();
         phase(Phase::Body, step)
     } else if is(&CALLED.compile) {
         phase(Phase::Compile, step)
@@ -267,9 +282,9 @@ fn with_code(code: Ref) -> Ref {
 unsafe extern "C" fn load_unlocked(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
-    let sample = Sample::begin();
+    let part = Timed::begin();
     note_spec(arguments.get(0));
-    sample.end();
+    part.end();
     LOAD.call(&arguments)
 }
 
@@ -295,13 +310,20 @@ unsafe extern "C" fn unmarshal(_: Ref, values: *const Ref, count: isize, names: 
     short_phase(Phase::Unmarshal, || UNMARSHAL.call(&arguments))
 }
 
+thread_local! {
+    /// Whether importlib is reading a file. To open it, C code imports `_io` each time, which is nobody's import.
+    static IS_READING: Cell<bool> = const { Cell::new(false) };
+}
+
 unsafe extern "C" fn get_data(this: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
+    let before = IS_READING.replace(true);
     let outcome = short_phase(Phase::Read, || GET_DATA.call_of(this, &arguments));
-    let sample = Sample::begin();
+    IS_READING.set(before);
+    let part = Timed::begin();
     note_data(arguments.get(0), outcome);
-    sample.end();
+    part.end();
     outcome
 }
 
@@ -320,7 +342,7 @@ unsafe extern "C" fn finder(this: Ref, values: *const Ref, count: isize, names: 
     let begin = snapshot::clock(libc::CLOCK_MONOTONIC);
     let outcome = FINDER.call_of(this, &arguments);
     let spent = snapshot::clock(libc::CLOCK_MONOTONIC) - begin;
-    let sample = Sample::begin();
+    let part = Timed::begin();
     let found = !outcome.is_null() && outcome != none();
     let raised = Raised::set_aside();
     // SAFETY: `this` is a FileFinder, and the caller holds the GIL.
@@ -328,7 +350,7 @@ unsafe extern "C" fn finder(this: Ref, values: *const Ref, count: isize, names: 
     let number = path.map_or(0, |path| intern::object(path.get()));
     trace::note(Kind::Lookup, u8::from(found), number, &[&[spent]]);
     drop(raised);
-    sample.end();
+    part.end();
     outcome
 }
 
@@ -355,13 +377,15 @@ unsafe extern "C" fn collection(_: Ref, values: *const Ref, count: isize, names:
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
     thread_local! {
-        static BEGAN: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+        static BEGAN: Cell<u64> = const { Cell::new(0) };
     }
+    let part = Timed::begin();
     let now = snapshot::clock(libc::CLOCK_THREAD_CPUTIME_ID);
     let began = BEGAN.with(|began| began.replace(now));
     if api::text(arguments.get(0)) == Some(b"stop") && began > 0 {
         counters::add(|counters| counters.gc_ns += now - began);
     }
+    part.end();
     let none = none();
     // SAFETY: a reference of the caller's own.
     unsafe { (api().Py_IncRef)(none) };

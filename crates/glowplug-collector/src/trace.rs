@@ -29,7 +29,7 @@ pub enum Kind {
     /// The load of a module begins: name (argument); importer's code and place in it; its module's name and package; snapshot.
     /// Flags: [`IN_FUNCTION`].
     LoadBegin = 3,
-    /// It ends: exception's type (argument) or 0; snapshot.
+    /// It ends: exception's type (argument) or 0; snapshot, and what collecting took so far.
     LoadEnd = 4,
     /// A phase (argument) begins; clocks.
     PhaseBegin = 5,
@@ -43,9 +43,9 @@ pub enum Kind {
     Lookup = 9,
     /// A file was read by an importer: path (argument); bytes. Flags: succeeded.
     Data = 10,
-    /// The process ends or is replaced: argument says how; clocks; snapshot of what collecting took.
+    /// The process ends or is replaced: argument says how; snapshot, and what collecting took.
     End = 11,
-    /// What reading the clocks and the page faults costs in this process, nanoseconds, and what counting an allocation and a read, picoseconds.
+    /// What counting an allocation costs in this process, and a read of an attribute, picoseconds.
     Price = 12,
     /// The version of this Python (argument).
     Python = 13,

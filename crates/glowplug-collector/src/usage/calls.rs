@@ -4,7 +4,7 @@
 use super::watched::{self, How, Owner};
 use super::{in_import_system, used};
 use crate::api::{self, Api, Arguments, MethodDef, Owned, Ref, WITH_KEYWORDS, api};
-use crate::snapshot::{Sample, TIMED};
+use crate::snapshot::{Timed, estimated};
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -74,14 +74,14 @@ static STARTED: MethodDef = MethodDef {
 unsafe extern "C" fn started(_: Ref, values: *const Ref, count: isize, names: Ref) -> Ref {
     // SAFETY: Python calls this.
     let arguments = unsafe { Arguments::new(values, count, names) };
-    let sample = Sample::begin();
+    let part = Timed::begin();
     let answer = if goes_on(arguments.get(0)) {
         api::none()
     } else {
-        TIMED.fetch_add(INSTRUMENTATION_NS, Ordering::Relaxed);
+        estimated(INSTRUMENTATION_NS);
         DISABLE.load(Ordering::Relaxed)
     };
-    sample.end();
+    part.end();
     // SAFETY: a reference of the caller's own.
     unsafe { (api().Py_IncRef)(answer) };
     answer

@@ -7,7 +7,7 @@
 use super::watched::{self, How};
 use super::{in_import_system, taken, used};
 use crate::api::{self, Object, Ref, api};
-use crate::snapshot::Sample;
+use crate::snapshot::Timed;
 use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -167,9 +167,9 @@ unsafe extern "C" fn get_attribute(module: Ref, name: Ref) -> Ref {
     // SAFETY: the arguments are the interpreter's, and meant for this very function.
     let value: *mut Object = unsafe { real(module, name) };
     if count(module) && !value.is_null() {
-        let sample = Sample::begin();
+        let part = Timed::begin();
         consider(module, name, value);
-        sample.end();
+        part.end();
     }
     value
 }

@@ -79,37 +79,21 @@ fn path_entries(trace: &ProcessTrace) -> Vec<PathEntry> {
     entries.into_values().collect()
 }
 
-/// What collecting cost: the collector's operations at their prices in that process, and what it timed itself.
-///
-/// A process that was killed did not say how many operations there were; its records say how many there were at most.
+/// What collecting cost: what the collector timed of itself, and what it counted, at the prices in that process. It says so at the end
+/// of each load, and of the process where that comes to it.
 fn collecting(trace: &ProcessTrace) -> Collecting {
     let prices =
         trace.of_kind(kind::PRICE).next().map(|record| record.words.as_slice()).unwrap_or_default();
-    let [clocks_price, faults_price, allocation_ps, read_ps, ..] = prices else {
-        return Collecting::default();
-    };
-    let said = trace.of_kind(kind::END).last().and_then(|end| {
-        let [clocks, faults, timed, reads, ..] = end.words.get(SNAPSHOT_WORDS..)? else {
+    let [allocation_ps, read_ps, ..] = prices else { return Collecting::default() };
+    let said = trace.of_kind(kind::LOAD_END).chain(trace.of_kind(kind::END)).filter_map(|record| {
+        let [_readings, timed, reads, ..] = record.words.get(SNAPSHOT_WORDS..)? else {
             return None;
         };
-        Some((*clocks, *faults, *timed, *end.words.get(3)?, *reads))
+        let allocations = record.words.get(ALLOCATIONS)?;
+        Some(timed + (allocations * allocation_ps + reads * read_ps) / 1000)
     });
-    let (clocks, faults, timed, allocations, reads) = said.unwrap_or_else(|| {
-        let count = |kinds: &[u8]| {
-            trace
-                .threads
-                .iter()
-                .flat_map(|t| &t.records)
-                .filter(|record| kinds.contains(&record.kind))
-                .count() as u64
-        };
-        let snapshots = count(&[kind::LOAD_BEGIN, kind::LOAD_END]);
-        (snapshots + count(&[kind::PHASE_BEGIN, kind::PHASE_END]), snapshots, 0, 0, 0)
-    });
-    Collecting {
-        cpu_ns: clocks * clocks_price
-            + faults * faults_price
-            + timed
-            + (allocations * allocation_ps + reads * read_ps) / 1000,
-    }
+    Collecting { cpu_ns: said.max().unwrap_or(0) }
 }
+
+/// Where a snapshot has the number of allocations.
+const ALLOCATIONS: usize = 3;

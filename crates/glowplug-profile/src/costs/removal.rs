@@ -10,8 +10,9 @@ use crate::model::{Edge, Process, Saving};
 /// The import graph, to be searched.
 pub struct Removal<'a> {
     process: &'a Process,
-    /// By module, the edges that its being loaded is a condition of.
-    conditions: Vec<Vec<&'a Edge>>,
+    /// By module, the edges that its being loaded is a condition of, each behind the module that it leads to: that is loaded already
+    /// mostly, and then the edge need not be looked at.
+    conditions: Vec<Vec<(u32, &'a Edge)>>,
     roots: Vec<u32>,
 }
 
@@ -42,7 +43,7 @@ impl<'a> Removal<'a> {
         for edge in &process.edges {
             let others = edge.during.iter().chain(&edge.by);
             for &module in std::iter::once(&edge.importer).chain(others) {
-                conditions[module as usize].push(edge);
+                conditions[module as usize].push((edge.module, edge));
             }
         }
         let mut removal = Removal { process, conditions, roots: vec![0] };
@@ -70,10 +71,10 @@ impl<'a> Removal<'a> {
             if search.is_removed[index] || std::mem::replace(&mut search.is_loaded[index], true) {
                 continue;
             }
-            let carried_out = self.conditions[index].iter().filter(|edge| {
-                !search.is_loaded[edge.module as usize] && search.is_carried_out(edge)
+            let carried_out = self.conditions[index].iter().filter(|(leads_to, edge)| {
+                !search.is_loaded[*leads_to as usize] && search.is_carried_out(edge)
             });
-            left.extend(carried_out.map(|edge| edge.module));
+            left.extend(carried_out.map(|&(leads_to, _)| leads_to));
         }
     }
 

@@ -110,7 +110,7 @@ fn plan(options: &Options<'_>, environment: &Environment) -> Result<Plan, u8> {
         command,
         shown,
         interpreter,
-        runs: options.runs,
+        runs: options.runs(),
         limits: Wanted { cpus: options.cpus, memory: options.memory },
         cold: options.cold,
         follow,

@@ -129,6 +129,11 @@ pub fn profile(
             break;
         }
     }
+    if plan.limits.cpus.is_some_and(|cpus| cpus < 1.0) && plan.runs == 1 {
+        notes.push(
+            "on a part of a processor, times of single runs vary: use --runs 3 or more".to_owned(),
+        );
+    }
     if plan.cold && plan.runs == 1 {
         notes.push("with one run, only the interpreter and the script could be dropped from the page cache: use --runs".to_owned());
     }

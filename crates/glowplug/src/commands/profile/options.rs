@@ -23,7 +23,7 @@ pub struct Profile {
     /// The interpreter [default: that of the active virtual environment, else python3 on PATH]
     #[arg(long, value_name = "PATH")]
     python: Option<OsString>,
-    /// Run so many times and show medians
+    /// Run so many times and show medians [default: 3 for --import on less than a processor, else 1]
     #[arg(long, value_name = "N")]
     runs: Option<u32>,
     /// Limit the processors, as 0.1
@@ -87,8 +87,8 @@ pub struct Options<'a> {
     pub asked: Asked<'a>,
     /// `--python` and its argument, for modules alone.
     pub python: Vec<&'a CStr>,
-    /// Number of runs, at least 1.
-    pub runs: u32,
+    /// Number of runs, at least 1, where it is given.
+    runs: Option<u32>,
     /// Processors.
     pub cpus: Option<f64>,
     /// Memory, bytes.
@@ -105,6 +105,17 @@ pub struct Options<'a> {
     pub outputs: Outputs,
     /// `--report`: where the report goes instead of standard error.
     pub report: Option<PathBuf>,
+}
+
+impl Options<'_> {
+    /// How often to run. On a part of a processor the times of single runs vary more than modules differ; imports can be repeated,
+    /// while nobody's program is run again unasked.
+    pub fn runs(&self) -> u32 {
+        const STARVED: u32 = 3;
+        let is_starved = self.cpus.is_some_and(|cpus| cpus < 1.0);
+        let can_repeat = matches!(self.asked, Asked::Imports(_));
+        self.runs.unwrap_or(if is_starved && can_repeat { STARVED } else { 1 })
+    }
 }
 
 /// Why the options cannot be used.
@@ -151,7 +162,7 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options<'a>, UsageError> {
     let mut options = Options {
         asked: Asked::Python(Vec::new()),
         python: Vec::new(),
-        runs: 1,
+        runs: None,
         cpus: None,
         memory: None,
         cold: false,
@@ -242,7 +253,7 @@ fn set(options: &mut Options<'_>, name: &str, value: &OsStr) -> Result<(), Usage
     match name {
         "--runs" => {
             let runs = text.parse().ok().filter(|runs| (1..=10_000).contains(runs));
-            options.runs = runs.ok_or_else(|| bad("a number from 1 to 10000"))?;
+            options.runs = Some(runs.ok_or_else(|| bad("a number from 1 to 10000"))?);
         }
         "--cpus" => {
             let cpus = text.parse().ok().filter(|cpus| (0.01..=1024.0).contains(cpus));
@@ -278,11 +289,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn starved_imports_are_repeated_and_programs_only_when_asked() {
+        let runs = |arguments: &[&CStr]| parse(arguments).unwrap().runs();
+        assert_eq!(runs(&[c"--cpus", c"0.1", c"--import", c"json"]), 3);
+        assert_eq!(runs(&[c"--cpus", c"0.1", c"--runs", c"1", c"--import", c"json"]), 1);
+        assert_eq!(runs(&[c"--cpus", c"2", c"--import", c"json"]), 1);
+        assert_eq!(runs(&[c"--cpus", c"0.1", c"a.py"]), 1);
+    }
+
+    #[test]
     fn options_end_where_pythons_begin() {
         let options =
             parse(&[c"--runs=3", c"--json", c"-", c"-X", c"dev", c"a.py", c"--runs", c"9"])
                 .unwrap();
-        assert_eq!(options.runs, 3);
+        assert_eq!(options.runs(), 3);
         assert_eq!(options.outputs.json, Some(PathBuf::from("-")));
         assert_eq!(options.asked, Asked::Python(vec![c"-X", c"dev", c"a.py", c"--runs", c"9"]));
         let options = parse(&[c"--", c"sh", c"-c", c"python3 x.py"]).unwrap();
