@@ -79,6 +79,7 @@ def test_many_starts(starter):
             plain.append(start([starter.python, "-c", "pass"], b""))
     last = _at_rest(starter)
     assert (last["server"], last["template"]) == pids
+
     # It may not have closed the connection yet by which it told.
     def nothing_is_left() -> bool:
         server, template = _held(_at_rest(starter))
