@@ -27,6 +27,8 @@ SPARES = 4
 PARALLEL = 50
 WORKERS = 20
 SECONDS = 60
+# Of a minute of starts, one in so many is a plain one.
+PLAIN_EVERY = 50
 # What a start leaves to be done in the background is done before the next one is timed, seconds.
 PAUSE = 0.05
 WAITS = "import pandas, sklearn.linear_model, sys; print(1, flush=True); sys.stdin.read()"
@@ -223,39 +225,59 @@ def memory(options, env, _work) -> dict:
 
 
 def sustained(options, env, _work) -> dict:
-    """Starts in a row for a minute, by as many clients as there are processors."""
+    """Starts in a row for a minute, by as many clients as there are processors; each now and then a
+    plain one, as the machine itself may slow down meanwhile.
+    """
     loop = (
-        "import subprocess, sys, time\n"
-        "end = time.monotonic() + float(sys.argv[1])\n"
+        "import json, subprocess, sys, time\n"
+        "seconds, every, plain, ours = json.loads(sys.argv[1])\n"
+        "taken = {'pool': [], 'plain': []}\n"
+        "end = time.monotonic() + seconds\n"
+        "number = 0\n"
         "while time.monotonic() < end:\n"
+        "    side = 'plain' if number % every == 0 else 'pool'\n"
+        "    number += 1\n"
         "    began = time.perf_counter()\n"
-        "    subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL)\n"
-        "    print(f'{(time.perf_counter() - began) * 1000:.3f}')\n"
+        "    command = plain if side == 'plain' else ours\n"
+        "    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)\n"
+        "    taken[side].append((time.perf_counter() - began) * 1000)\n"
+        "json.dump(taken, sys.stdout)\n"
     )
     with Server(options.glowplug, options.python, env) as server:
         before = server.report()
-        words = server.command("pool", "print(1)")
-        command = [sys.executable, "-c", loop, str(SECONDS), *words]
+        plain = [options.python, "-c", "pass"]
+        given = json.dumps([SECONDS, PLAIN_EVERY, plain, server.command("pool", "print(1)")])
         loops = [
-            subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
+            subprocess.Popen([sys.executable, "-c", loop, given], env=env, stdout=subprocess.PIPE)
             for _ in range(os.cpu_count() or 1)
         ]
-        times = [[float(line) for line in one.communicate()[0].split()] for one in loops]
+        taken = [json.loads(one.communicate()[0]) for one in loops]
         after = server.report()
-    third = [len(one) // 3 for one in times]
-    early = statistics.median(t for one, n in zip(times, third) for t in one[:n])
-    late = statistics.median(t for one, n in zip(times, third) for t in one[-n:])
-    count = sum(map(len, times))
+
+    def third(side: str, last: bool) -> float:
+        parts = [
+            one[side][-(len(one[side]) // 3) :] if last else one[side][: len(one[side]) // 3]
+            for one in taken
+        ]
+        return statistics.median(ms for part in parts for ms in part)
+
+    early, late = (
+        {side: third(side, last) for side in ("pool", "plain")} for last in (False, True)
+    )
+    count = sum(len(one["pool"]) for one in taken)
+    plain_seconds = statistics.mean(sum(one["plain"]) for one in taken) / 1000
     return {
         "unit": "ms",
         "starts": count,
-        "starts a second": count / SECONDS,
+        "starts a second": count / (SECONDS - plain_seconds),
         "ready": after["started_ready"] - before["started_ready"],
-        "median of the first third": early,
-        "median of the last third": late,
-        "slowest": max(map(max, times)),
+        "medians of the first third": early,
+        "medians of the last third": late,
+        "slowest": max(max(one["pool"]) for one in taken),
         "template, private bytes": [before["template_private"], after["template_private"]],
-        "bars": {"drift of latency": late / early},
+        "bars": {
+            "drift of latency": (late["pool"] / late["plain"]) / (early["pool"] / early["plain"])
+        },
     }
 
 
