@@ -95,7 +95,7 @@ unsafe fn perform(prepared: &Prepared, stack_limit: u64) -> ! {
 fn pages(child: libc::pid_t) -> io::Result<Hot> {
     let memory = Memory::of(&child.to_string())?;
     let mut hot: Vec<(usize, usize)> = Vec::new();
-    for &(start, end) in memory.writable() {
+    for (start, end) in memory.writable() {
         for Page { address, .. } in memory.pages(start, end)?.filter(Page::is_own) {
             match hot.last_mut() {
                 Some((first, len))

@@ -27,18 +27,24 @@ pub type Range = (usize, usize);
 /// The memory of a process.
 pub struct Memory {
     page_map: File,
-    writable: Vec<Range>,
-    heap: Vec<Range>,
-    data: Vec<Data>,
+    mappings: Vec<Mapping>,
 }
 
-/// Private memory without code, which is no view of a template's file yet.
-#[derive(Clone, Copy)]
-pub struct Data {
-    /// Where it lies.
-    pub range: Range,
-    /// Whether it may be written to.
-    pub is_writable: bool,
+/// Private memory without code.
+struct Mapping {
+    range: Range,
+    is_writable: bool,
+    kind: Kind,
+}
+
+/// Whose memory it is.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    /// Libc's, below the program break.
+    Heap,
+    /// A view of a template's file.
+    View,
+    Other,
 }
 
 /// A page.
@@ -69,28 +75,24 @@ impl Memory {
     pub fn of(process: &str) -> io::Result<Memory> {
         let maps = std::fs::read_to_string(format!("/proc/{process}/maps"))?;
         let page_map = File::open(format!("/proc/{process}/pagemap"))?;
-        let heap = maps.lines().filter(|line| line.ends_with("[heap]"));
-        Ok(Memory {
-            page_map,
-            writable: maps.lines().filter_map(writable_private).collect(),
-            heap: heap.filter_map(writable_private).collect(),
-            data: maps.lines().filter_map(data).collect(),
-        })
+        Ok(Memory { page_map, mappings: maps.lines().filter_map(mapping).collect() })
     }
 
-    /// The ranges that can be written and are shared with nobody: start and end, in order.
-    pub fn writable(&self) -> &[Range] {
-        &self.writable
+    /// The ranges that can be written and are shared with nobody, in order.
+    pub fn writable(&self) -> impl Iterator<Item = Range> {
+        self.mappings.iter().filter(|mapping| mapping.is_writable).map(|mapping| mapping.range)
     }
 
-    /// All private memory without code.
-    pub fn data(&self) -> &[Data] {
-        &self.data
+    /// All private memory without code that is no view of a template's file yet, and whether it can be written.
+    pub fn data(&self) -> impl Iterator<Item = (Range, bool)> {
+        let own = self.mappings.iter().filter(|mapping| mapping.kind != Kind::View);
+        own.map(|mapping| (mapping.range, mapping.is_writable))
     }
 
     /// The memory below the program break, where libc's heap begins.
     pub fn heap(&self) -> impl Iterator<Item = Range> {
-        self.heap.iter().copied()
+        let heap = |mapping: &&Mapping| mapping.is_writable && mapping.kind == Kind::Heap;
+        self.mappings.iter().filter(heap).map(|mapping| mapping.range)
     }
 
     /// The pages of a range.
@@ -109,33 +111,26 @@ impl Memory {
     }
 }
 
-/// The range of a line of `maps`, and what follows it.
-fn range(line: &str) -> Option<(Range, &str)> {
+/// What a line of `maps` tells, if it is of private memory without code.
+fn mapping(line: &str) -> Option<Mapping> {
     let (range, rest) = line.split_once(' ')?;
     let (start, end) = range.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();
-    Some(((address(start)?, address(end)?), rest))
-}
-
-/// The range of a line of `maps` whose memory can be written and is private.
-fn writable_private(line: &str) -> Option<Range> {
-    let (range, rest) = range(line)?;
-    rest.starts_with("rw-p").then_some(range)
-}
-
-/// What a line of `maps` says of private memory without code.
-fn data(line: &str) -> Option<Data> {
-    let (range, rest) = range(line)?;
     let is_writable = rest.starts_with("rw-p");
-    let is_view = rest.contains("/memfd:glowplug-");
-    ((is_writable || rest.starts_with("r--p")) && !is_view).then_some(Data { range, is_writable })
+    let kind = match rest {
+        _ if rest.ends_with("[heap]") => Kind::Heap,
+        _ if rest.contains("/memfd:glowplug-") => Kind::View,
+        _ => Kind::Other,
+    };
+    let mapping = Mapping { range: (address(start)?, address(end)?), is_writable, kind };
+    (is_writable || rest.starts_with("r--p")).then_some(mapping)
 }
 
 /// Lays this process's memory out in huge pages, where most of one is in use: a fork copies one entry then in place of 512. What it shares
 /// with the template that it was forked from stays shared.
 pub fn use_huge_pages() {
     let Ok(memory) = Memory::of("self") else { return };
-    for &(start, end) in memory.writable() {
+    for (start, end) in memory.writable() {
         let places = (start.next_multiple_of(HUGE)..end).step_by(HUGE);
         for place in places.filter(|place| place + HUGE <= end) {
             let pages = memory.pages(place, place + HUGE);

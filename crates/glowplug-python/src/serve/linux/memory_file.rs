@@ -2,12 +2,15 @@
 //! page table of anonymous memory, an entry for each page, and the end of a process takes it down again; of a private view of a file only
 //! what was written to since.
 
-use super::memory::{Data, Memory, PAGE, Range};
+use super::memory::{Memory, PAGE, Range};
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
 
 /// So much is moved at a time, bytes: so much memory more than before is needed.
 const STEP: usize = 4 << 20;
+
+/// Memory that is moved, and whether it can be written.
+type Piece = (Range, bool);
 
 /// Moves the heap of libc, these arenas and the data of libraries into a file. Where something fails, the rest stays as it is.
 ///
@@ -18,9 +21,9 @@ const STEP: usize = 4 << 20;
 /// In the only thread.
 pub unsafe fn move_to_file(arenas: Vec<Range>) {
     let Ok(memory) = Memory::of("self") else { return };
-    let heap = memory.heap().chain(arenas).map(|range| Data { range, is_writable: true });
-    let pieces: Vec<Data> = heap.chain(within(memory.data(), &segments())).collect();
-    let len: usize = pieces.iter().map(|Data { range: (start, end), .. }| end - start).sum();
+    let heap = memory.heap().chain(arenas).map(|range| (range, true));
+    let pieces: Vec<Piece> = heap.chain(within(memory.data(), &segments())).collect();
+    let len: usize = pieces.iter().map(|((start, end), _)| end - start).sum();
     // SAFETY: the call asks for an id; the name is a string.
     let Ok(name) = CString::new(format!("glowplug-{}", unsafe { libc::getpid() })) else { return };
     // SAFETY: system calls on a descriptor of this function's own; the pieces are this process's memory, by the caller and as the kernel
@@ -38,12 +41,11 @@ pub unsafe fn move_to_file(arenas: Vec<Range>) {
 }
 
 /// Those parts of memory that lie in the segments.
-fn within<'d>(data: &'d [Data], segments: &'d [Range]) -> impl Iterator<Item = Data> + 'd {
-    data.iter().flat_map(move |data| {
+fn within(data: impl Iterator<Item = Piece>, segments: &[Range]) -> impl Iterator<Item = Piece> {
+    data.flat_map(move |((start, end), is_writable)| {
         segments.iter().filter_map(move |segment| {
-            let start = data.range.0.max(segment.0);
-            let end = data.range.1.min(segment.1);
-            (start < end).then_some(Data { range: (start, end), ..*data })
+            let (start, end) = (start.max(segment.0), end.min(segment.1));
+            (start < end).then_some(((start, end), is_writable))
         })
     })
 }
@@ -81,10 +83,10 @@ unsafe extern "C" fn note_segments(
 
 /// # Safety
 /// The pieces are private memory of this process, whose only thread this is; the file is empty and long enough.
-unsafe fn move_pieces(pieces: &[Data], file: i32) {
+unsafe fn move_pieces(pieces: &[Piece], file: i32) {
     let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
     let mut offset = 0;
-    for &Data { range: (start, end), is_writable } in pieces {
+    for &((start, end), is_writable) in pieces {
         let protection = libc::PROT_READ | if is_writable { libc::PROT_WRITE } else { 0 };
         let mut place = start;
         while place < end {
