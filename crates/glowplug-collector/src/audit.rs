@@ -43,6 +43,7 @@ pub fn listen(api: &Api) {
     }
 }
 
+// SAFETY: Python alone calls it, as the allocator that it is given; nothing is done with the context.
 unsafe extern "C" fn give_block(_: *mut c_void, size: usize) -> *mut c_void {
     if size <= size_of::<Block>() { BLOCK.0.get().cast() } else { ptr::null_mut() }
 }
@@ -90,6 +91,7 @@ fn keep_block(api: &Api) {
     }
 }
 
+// SAFETY: Python alone calls it, with what it was given with it and a block of the allocator that it stands for.
 unsafe extern "C" fn free(context: *mut c_void, block: *mut c_void) {
     if block == BLOCK.0.get().cast() {
         return;

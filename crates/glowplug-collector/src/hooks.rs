@@ -86,6 +86,7 @@ counted! {
         => |got, counters| counters.bytes_read += u64::try_from(got).unwrap_or(0);
 }
 
+// SAFETY: that of `dlopen`: null or a NUL-ended path, and the library's constructors are run.
 type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
 
 /// Stands for `dlopen`, which looks at its return address: where it was called from decides about the RUNPATH to search. A path
@@ -110,6 +111,7 @@ pub unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_voi
     )
 }
 
+// SAFETY: `dlopen` alone calls it, with its own arguments.
 unsafe extern "C" fn choose_dlopen(path: *const c_char, _flags: c_int) -> Dlopen {
     // SAFETY: dlopen takes null or a NUL-ended string.
     let is_path = !path.is_null() && unsafe { CStr::from_ptr(path) }.to_bytes().contains(&b'/');
@@ -119,6 +121,7 @@ unsafe extern "C" fn choose_dlopen(path: *const c_char, _flags: c_int) -> Dlopen
     next!(c"dlopen", fn(*const c_char, c_int) -> *mut c_void).unwrap_or(no_dlopen)
 }
 
+// SAFETY: as for `Dlopen`.
 unsafe extern "C" fn timed_dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
     let real = next!(c"dlopen", fn(*const c_char, c_int) -> *mut c_void).unwrap_or(no_dlopen);
     let begin = clocks();
@@ -134,6 +137,7 @@ unsafe extern "C" fn timed_dlopen(path: *const c_char, flags: c_int) -> *mut c_v
     library
 }
 
+// SAFETY: it uses neither argument.
 unsafe extern "C" fn no_dlopen(_path: *const c_char, _flags: c_int) -> *mut c_void {
     ptr::null_mut()
 }

@@ -182,15 +182,12 @@ fn took(wall_ns: u64) {
     add(wall_ns.min(NEAR_NS));
 }
 
+/// Adds what was timed, or an estimate of what cannot be timed in the process.
+///
 /// Not one step: what another thread adds between the two is lost, which without a GIL happens now and then.
 #[inline]
-fn add(spent_ns: u64) {
+pub fn add(spent_ns: u64) {
     TIMED.store(TIMED.load(Ordering::Relaxed) + spent_ns, Ordering::Relaxed);
-}
-
-/// Adds an estimate of what cannot be timed in the process.
-pub fn estimated(spent_ns: u64) {
-    add(spent_ns);
 }
 
 /// How many pages must have been faulted in since the last look for the next to be worth its 5 µs.

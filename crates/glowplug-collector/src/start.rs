@@ -31,7 +31,7 @@ extern "C" fn constructor(count: c_int, arguments: *mut *mut c_char, given: *mut
     // SAFETY: the array is libc's or the loader's, and the program has not started.
     let Some(request) = (unsafe { environment::take(array) }) else { return };
     let Ok(()) = environment::REQUESTED.set(request) else { return };
-    snapshot::estimated(LOADED_NS);
+    snapshot::add(LOADED_NS);
     Timed::whole(|| {
         if let (Some(api), Some(request)) = (api::find(), environment::REQUESTED.get())
             && trace::open(&request.file)

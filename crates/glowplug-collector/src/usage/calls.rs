@@ -4,7 +4,7 @@
 use super::watched::{self, How, Owner};
 use super::{in_import_system, used};
 use crate::api::{self, Api, Arguments, MethodDef, Owned, Ref, WITH_KEYWORDS, api};
-use crate::snapshot::{Timed, estimated};
+use crate::snapshot::{self, Timed};
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -78,7 +78,7 @@ unsafe extern "C" fn started(_: Ref, values: *const Ref, count: isize, names: Re
     let answer = if goes_on(arguments.get(0)) {
         api::none()
     } else {
-        estimated(INSTRUMENTATION_NS);
+        snapshot::add(INSTRUMENTATION_NS);
         DISABLE.load(Ordering::Relaxed)
     };
     part.end();
